@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.linux;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/** Memory mapped into the process, shared with the kernel object behind it (man 2 mmap). */
+public final class SharedMemory implements AutoCloseable {
+
+    private final MemorySegment segment;
+    private boolean mapped = true;
+
+    @SuppressWarnings("restricted") // the segment gets the bounds of the mapping just made
+    private SharedMemory(long address, long bytes) {
+        segment = MemorySegment.ofAddress(address).reinterpret(bytes);
+    }
+
+    /** New memory of a kernel file without a name (man 2 memfd_create): page-backed, zeroed, writable. */
+    public static SharedMemory anonymous(String name, long bytes) throws LinuxException {
+        String what = "memfd of " + bytes + " bytes";
+        int fd = LinuxException.check(Libc.memfdCreate(name, Constants.MFD_CLOEXEC), what);
+        try {
+            LinuxException.check(Libc.ftruncate(fd, bytes), what);
+            return map(fd, bytes, Constants.PROT_READ | Constants.PROT_WRITE, what);
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
+    /** The first {@code bytes} bytes of a file, read only. */
+    public static SharedMemory file(Path path, long bytes) throws LinuxException {
+        int fd = LinuxException.check(Libc.open(path, Constants.O_RDONLY | Constants.O_CLOEXEC), "open " + path);
+        try {
+            return map(fd, bytes, Constants.PROT_READ, "mmap " + path);
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
+    private static SharedMemory map(int fd, long bytes, int protection, String what) throws LinuxException {
+        long address = Libc.mmap(bytes, protection, Constants.MAP_SHARED, fd, 0);
+        if (address < 0 && address > -4096) {
+            throw new LinuxException(what, (int) -address);
+        }
+        return new SharedMemory(address, bytes);
+    }
+
+    /** The mapping; touching it after {@link #close} ends the process. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    @Override
+    public void close() {
+        if (mapped) {
+            mapped = false;
+            Libc.munmap(segment.address(), segment.byteSize());
+        }
+    }
+}
