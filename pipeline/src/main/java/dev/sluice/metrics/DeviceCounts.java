@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.metrics;
+
+/**
+ * Where a device's buffers are, and what it has counted since it was opened.
+ *
+ * @param free owned by the driver, not armed
+ * @param armed owned by the DMA engine
+ * @param filled waiting to be acquired
+ * @param lent owned by this process
+ * @param quarantined released while something still referenced them (the driver only)
+ * @param frames frames filled
+ * @param bytes valid bytes in them
+ * @param lostBytes bytes that came while no buffer was armed
+ * @param starvedNanos time during which no buffer was armed
+ */
+public record DeviceCounts(
+        int free,
+        int armed,
+        int filled,
+        int lent,
+        int quarantined,
+        long frames,
+        long bytes,
+        long lostBytes,
+        long starvedNanos) {
+
+    /** Of a device that is not open yet. */
+    static final DeviceCounts NONE = new DeviceCounts(0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+    public DeviceCounts withStarvedNanos(long nanos) {
+        return new DeviceCounts(free, armed, filled, lent, quarantined, frames, bytes, lostBytes, nanos);
+    }
+}

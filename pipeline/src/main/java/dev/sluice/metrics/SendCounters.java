@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.metrics;
+
+/**
+ * How the bytes of one sink left, over all its connections. Every byte that the kernel took is in exactly one of {@link
+ * #byReference}, {@link #copied}, {@link #plain} and the bytes still outstanding.
+ */
+public final class SendCounters {
+
+    /** Bytes handed to the kernel, framing and repeats after a reconnect included. */
+    public final Counter sent = new Counter();
+
+    /** Bytes sent with zero-copy whose notification said that no copy was made. */
+    public final Counter byReference = new Counter();
+
+    /** Bytes sent with zero-copy whose notification said that the kernel copied them after all. */
+    public final Counter copied = new Counter();
+
+    /** Bytes of ordinary sends, which copy. */
+    public final Counter plain = new Counter();
+
+    /** Notification ranges read from the error queue. */
+    public final Counter notifications = new Counter();
+
+    /** Sends refused with ENOBUFS: the socket's optmem or the memlock limit is used up by outstanding sends. */
+    public final Counter noBuffers = new Counter();
+
+    private volatile String plainReason = "";
+
+    /** Why sends are plain now, or empty while they go by reference. */
+    public String plainReason() {
+        return plainReason;
+    }
+
+    public void plainReason(String reason) {
+        plainReason = reason;
+    }
+
+    /** Bytes whose zero-copy notification has not come. */
+    public long outstanding() {
+        return sent.value() - byReference.value() - copied.value() - plain.value();
+    }
+}
