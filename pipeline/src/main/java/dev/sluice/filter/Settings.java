@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.filter;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings of one node of a topology, read with their types. A key that the user did not write has the default of
+ * {@code sluice.defaults} in {@code reference.conf}; one with no default must be written. Every method records what is
+ * wrong with file and line instead of throwing, and then returns some value of its type: when all is read and there are
+ * problems, nothing is started. Keys that nobody asked for are problems too.
+ */
+public final class Settings {
+
+    /** What {@link #text} returns for a key that should have been written; the problem is recorded by then. */
+    public static final String MISSING = "?";
+
+    private final String node;
+    private final ConfigObject given;
+    private final ConfigObject defaults;
+    private final Problems problems;
+    private final Set<String> asked = new TreeSet<>();
+
+    /**
+     * @param node how messages name it: {@code sinks.daq}
+     * @param given what the user wrote
+     * @param defaults the defaults for its type
+     * @param problems where problems go
+     */
+    public Settings(String node, ConfigObject given, ConfigObject defaults, Problems problems) {
+        this.node = node;
+        this.given = given;
+        this.defaults = defaults;
+        this.problems = problems;
+    }
+
+    /** A size in bytes, at least {@code least}: {@code 4096}, {@code 4KiB}, {@code 1MB}. */
+    public long bytes(String key, long least) {
+        return bytes(key, least, Long.MAX_VALUE);
+    }
+
+    /** A size in bytes from {@code least} to {@code most}. */
+    public long bytes(String key, long least, long most) {
+        return within(key, least, most, read(key, "a size such as 4096, 4KiB or 1MB", c -> c.getBytes("v"), least));
+    }
+
+    /** A whole number from {@code least} to {@code most}. */
+    public long count(String key, long least, long most) {
+        return within(key, least, most, read(key, "a whole number", Settings::wholeNumber, least));
+    }
+
+    /** A number from {@code least} to {@code most}. */
+    public double number(String key, double least, double most) {
+        double value = read(key, "a number", c -> c.getDouble("v"), least);
+        if (!(value >= least && value <= most)) {
+            problem(key, "is " + value + "; it must be from " + least + " to " + most);
+        }
+        return value;
+    }
+
+    /** A length of time of at least {@code least}: {@code 200ms}, {@code 5s}. */
+    public Duration duration(String key, Duration least) {
+        Duration value = read(key, "a length of time such as 200ms or 5s", c -> c.getDuration("v"), least);
+        if (value.compareTo(least) < 0) {
+            problem(key, "is " + value.toMillis() + " ms; it must be at least " + least.toMillis() + " ms");
+        }
+        return value;
+    }
+
+    public boolean flag(String key) {
+        return read(key, "true or false", c -> c.getBoolean("v"), false);
+    }
+
+    public String text(String key) {
+        String value = read(key, "text", c -> c.getString("v"), MISSING);
+        if (value.isBlank()) {
+            problem(key, "is empty");
+        }
+        return value;
+    }
+
+    /** One of an enum's constants, written in lower case. */
+    public <E extends Enum<E>> E choice(String key, Class<E> type) {
+        E[] constants = type.getEnumConstants();
+        List<String> words = Arrays.stream(constants)
+                .map(e -> e.name().toLowerCase(Locale.ROOT))
+                .toList();
+        String word = read(key, "one of " + String.join(", ", words), c -> c.getString("v"), words.getFirst());
+        int index = words.indexOf(word);
+        if (index < 0) {
+            problem(
+                    key,
+                    "is \"" + word + "\"; write one of " + String.join(", ", words) + Problems.suggestion(word, words));
+            return constants[0];
+        }
+        return constants[index];
+    }
+
+    /** Marks a key as known that holds a section of its own, which its owner reads. */
+    public void section(String key) {
+        asked.add(key);
+    }
+
+    /** Says what is wrong with a key, after its name: {@code problem("length", "is longer than every")}. */
+    public void problem(String key, String text) {
+        problems.add(origin(key), node + "." + key + " " + text);
+    }
+
+    /** Reports keys that nobody asked for. Called by the pipeline when the node has been read. */
+    public void finish() {
+        Set<String> known = new TreeSet<>(asked);
+        known.addAll(defaults.keySet());
+        for (String key : given.keySet()) {
+            if (!asked.contains(key)) {
+                problem(
+                        key,
+                        "is not a setting here; known are " + String.join(", ", known)
+                                + Problems.suggestion(key, known));
+            }
+        }
+    }
+
+    private <T> T read(String key, String expected, Function<Config, T> reader, T otherwise) {
+        asked.add(key);
+        ConfigValue value = value(key);
+        if (value == null) {
+            problems.add(given.origin(), node + " has no " + key + "; write " + key + " = " + expected);
+            return otherwise;
+        }
+        try {
+            return reader.apply(ConfigFactory.empty().withValue("v", value));
+        } catch (ConfigException e) {
+            problem(key, "is " + value.render() + ", which is not " + expected);
+            return otherwise;
+        }
+    }
+
+    private @Nullable ConfigValue value(String key) {
+        ConfigValue value = given.get(key);
+        if (value == null || value.valueType() == ConfigValueType.NULL) {
+            value = defaults.get(key);
+        }
+        return value;
+    }
+
+    private ConfigOrigin origin(String key) {
+        ConfigValue value = given.get(key);
+        return value != null ? value.origin() : given.origin();
+    }
+
+    private long within(String key, long least, long most, long value) {
+        if (value < least || value > most) {
+            problem(
+                    key,
+                    "is " + value + "; it must be "
+                            + (most == Long.MAX_VALUE ? "at least " + least : "from " + least + " to " + most));
+            return least;
+        }
+        return value;
+    }
+
+    /** Typesafe Config would cut 1.5 down to 1. */
+    private static long wholeNumber(Config config) {
+        try {
+            return new BigDecimal(config.getString("v")).longValueExact();
+        } catch (ArithmeticException | NumberFormatException e) {
+            throw new ConfigException.BadValue("v", "not a whole number", e);
+        }
+    }
+}
