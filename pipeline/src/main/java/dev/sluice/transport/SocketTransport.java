@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.SendCounters;
+import java.io.IOException;
+import java.util.function.Consumer;
+
+/** What the transports that use sendmsg have in common: the socket, and the plain send. */
+abstract sealed class SocketTransport implements Transport permits CopyTransport, ZerocopyTransport {
+
+    final TcpSocket socket;
+    final SendCounters counters;
+
+    SocketTransport(TcpSocket socket, SendCounters counters) {
+        this.socket = socket;
+        this.counters = counters;
+    }
+
+    @Override
+    public Progress send(Transfer transfer) throws IOException {
+        while (transfer.leftBytes() > 0) {
+            long result = sendSome(transfer);
+            if (result == -Constants.EAGAIN) {
+                return Progress.AWAIT_WRITABLE;
+            }
+            if (result == -Constants.ENOBUFS && outstanding() > 0) {
+                return Progress.AWAIT_COMPLETION;
+            }
+            if (result == -Constants.EFAULT) {
+                throw new UnreadableMemoryException();
+            }
+            if (result < 0 && result != -Constants.EINTR) {
+                throw new ConnectionLostException((int) -result);
+            }
+        }
+        return Progress.SENT;
+    }
+
+    /** One send; accounts for what was taken, and returns it or the negated errno. */
+    abstract long sendSome(Transfer transfer);
+
+    final long sendPlainly(Transfer transfer) {
+        long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), 0);
+        if (taken > 0) {
+            transfer.advance(taken);
+            counters.sent.add(taken);
+            counters.plain.add(taken);
+        }
+        return taken;
+    }
+
+    @Override
+    public void reap(Consumer<Transfer> settled) throws IOException {}
+
+    @Override
+    public int outstanding() {
+        return 0;
+    }
+
+    @Override
+    public int fd() {
+        return socket.fd();
+    }
+
+    @Override
+    public int pendingError() {
+        return socket.pendingError();
+    }
+
+    @Override
+    public int unacknowledgedBytes() {
+        return socket.unacknowledgedBytes();
+    }
+
+    @Override
+    public void finish() {
+        // ENOTCONN: the peer was faster, and the next look at the socket tells so.
+        socket.shutdownOutput();
+    }
+
+    @Override
+    public void abort() {
+        socket.disconnect();
+    }
+
+    @Override
+    public void close() {
+        socket.close();
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.Iovec;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One frame's bytes on their way out: what is still to be handed to the kernel, and how many sends of it the kernel has
+ * not let go of yet. One object per buffer, reused.
+ *
+ * <p>The memory may be written again only when {@link #settled}: everything handed over <em>and</em> every zero-copy send
+ * of it notified. The second part survives a lost connection: sends of the old one still count.
+ */
+public final class Transfer {
+
+    private final int slot;
+
+    // Owner only (the stream's thread).
+    private Arena arena = Arena.ofAuto();
+    private MemorySegment iovecs = Iovec.allocateArray(arena, 8);
+    private int capacity = 8;
+    private int count;
+    private int next;
+    private long leftBytes;
+    private long totalBytes;
+    private long headerBytes;
+    private int outstanding;
+
+    /** @param slot whose bytes: the buffer's index, for the owner to find its frame by */
+    public Transfer(int slot) {
+        this.slot = slot;
+    }
+
+    public int slot() {
+        return slot;
+    }
+
+    /** Forgets what was to be sent; sends that are outstanding stay so. */
+    public void clear() {
+        count = 0;
+        next = 0;
+        leftBytes = 0;
+        totalBytes = 0;
+        headerBytes = 0;
+    }
+
+    /** Adds a header, which does not count when it is judged whether the payload is worth sending by reference. */
+    public void addHeader(long address, long lengthBytes) {
+        add(address, lengthBytes);
+        headerBytes += lengthBytes;
+    }
+
+    /** Adds {@code lengthBytes} bytes at {@code address} to what is to be sent; a length of 0 adds nothing. */
+    public void add(long address, long lengthBytes) {
+        if (lengthBytes == 0) {
+            return;
+        }
+        if (count == capacity) {
+            grow();
+        }
+        Iovec.set(iovecs, count++, address, lengthBytes);
+        leftBytes += lengthBytes;
+        totalBytes += lengthBytes;
+    }
+
+    private void grow() {
+        Arena larger = Arena.ofAuto();
+        MemorySegment moved = Iovec.allocateArray(larger, capacity * 2);
+        moved.copyFrom(iovecs);
+        arena = larger;
+        iovecs = moved;
+        capacity *= 2;
+    }
+
+    /** Bytes that the kernel has not taken yet. */
+    public long leftBytes() {
+        return leftBytes;
+    }
+
+    /** Whether the kernel has taken some of it. */
+    public boolean begun() {
+        return leftBytes < totalBytes;
+    }
+
+    /** Mean length of the payload's stretches of memory: sending by reference costs per stretch, copying per byte. */
+    long meanStretchBytes() {
+        int stretches = headerBytes > 0 ? count - 1 : count;
+        return stretches == 0 ? 0 : (totalBytes - headerBytes) / stretches;
+    }
+
+    /** Whether the memory may be written again. */
+    public boolean settled() {
+        return leftBytes == 0 && outstanding == 0;
+    }
+
+    /** Sends that the kernel may still read from. */
+    public int outstanding() {
+        return outstanding;
+    }
+
+    long iovecAddress() {
+        return Iovec.elementAddress(iovecs, next);
+    }
+
+    /** Elements for the next send. */
+    int iovecCount() {
+        return Math.min(count - next, Constants.IOV_MAX);
+    }
+
+    /** The kernel took {@code bytes} bytes. */
+    void advance(long bytes) {
+        leftBytes -= bytes;
+        long taken = bytes;
+        while (taken > 0) {
+            long length = Iovec.length(iovecs, next);
+            if (taken < length) {
+                Iovec.set(iovecs, next, Iovec.address(iovecs, next) + taken, length - taken);
+                return;
+            }
+            taken -= length;
+            next++;
+        }
+    }
+
+    void sendIssued() {
+        outstanding++;
+    }
+
+    void sendSettled() {
+        outstanding--;
+    }
+}

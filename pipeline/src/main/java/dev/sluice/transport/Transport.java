@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import java.io.IOException;
+import java.util.function.Consumer;
+
+/** One connected socket and one way of sending over it. One thread at a time; nothing here blocks. */
+public interface Transport extends AutoCloseable {
+
+    /** How far a send came. */
+    enum Progress {
+        /** The kernel has taken all of it. It may still read from the memory: see {@link Transfer#settled}. */
+        SENT,
+        /** The socket's send buffer is full: wait until it is writable. */
+        AWAIT_WRITABLE,
+        /** The kernel takes no more by reference before it has let go of something: wait for a completion. */
+        AWAIT_COMPLETION
+    }
+
+    /**
+     * Hands the kernel as much of the transfer as it takes.
+     *
+     * @throws ConnectionLostException if the connection is gone; what was handed over before is in the kernel's hands
+     * @throws UnreadableMemoryException if the kernel cannot read the memory at all
+     */
+    Progress send(Transfer transfer) throws IOException;
+
+    /**
+     * Reaps completions, and passes on each transfer that was settled by one.
+     *
+     * @throws ConnectionLostException if the error queue cannot be read
+     */
+    void reap(Consumer<Transfer> settled) throws IOException;
+
+    /** Sends whose completion has not come. */
+    int outstanding();
+
+    /** The socket, for the reactor to wait on. */
+    int fd();
+
+    /**
+     * What is wrong with the connection, as an errno, or 0. Asked after an error event: completions raise one too, and
+     * only this tells them apart.
+     */
+    int pendingError();
+
+    /** Bytes that the peer's TCP has not acknowledged. */
+    int unacknowledgedBytes();
+
+    /** Sends FIN behind what is queued; the completions still come. */
+    void finish();
+
+    /**
+     * Drops the connection with all that is queued but keeps the socket, so that the outstanding completions can be
+     * reaped: after {@link #close} they could not, while the kernel might still read from the memory.
+     */
+    void abort();
+
+    /** Closes the socket. Only with nothing outstanding is the memory certain to be free. */
+    @Override
+    void close();
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+/** What a user may write for {@code transport}. */
+public enum TransportChoice {
+    /** By reference where this kernel, socket and route can, copying where they cannot. */
+    AUTO,
+    /** Ordinary sends: the kernel copies. */
+    COPY,
+    /** MSG_ZEROCOPY. */
+    ZEROCOPY
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.SendCounters;
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * {@code zerocopy}: sendmsg with MSG_ZEROCOPY (Documentation/networking/msg_zerocopy.rst). The kernel reads from the
+ * memory until it says otherwise on the socket's error queue.
+ *
+ * <p>The flag is a wish. The kernel may copy and say so, refuse for want of memory (ENOBUFS), or be unable to reference
+ * the mapping at all (EFAULT). Each has its counter and its fallback here; a connection that fell back to plain sends
+ * stays with them, and the next one tries again.
+ */
+final class ZerocopyTransport extends SocketTransport {
+
+    private static final Logger LOG = LoggerFactory.getLogger(ZerocopyTransport.class);
+
+    private final Transports.Options options;
+    private final OutstandingSends outstanding = new OutstandingSends();
+    private boolean plain;
+    private int copiedInARow;
+
+    ZerocopyTransport(TcpSocket socket, Transports.Options options, SendCounters counters) {
+        super(socket, counters);
+        this.options = options;
+    }
+
+    @Override
+    long sendSome(Transfer transfer) {
+        if (plain || transfer.meanStretchBytes() < options.thresholdBytes()) {
+            return sendPlainly(transfer);
+        }
+        long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
+        if (taken > 0) {
+            transfer.advance(taken);
+            outstanding.issued(transfer, taken);
+            counters.sent.add(taken);
+            return taken;
+        }
+        if (taken == -Constants.ENOBUFS) {
+            counters.noBuffers.add(1);
+            // With nothing outstanding no completion will ever come to wait for: copy this one.
+            return outstanding.count() > 0 ? taken : sendPlainly(transfer);
+        }
+        if (taken == -Constants.EFAULT) {
+            long copied = sendPlainly(transfer);
+            if (copied > 0) {
+                goPlain("the buffers cannot be sent by reference (EFAULT): their mapping has no struct pages "
+                        + "(dma_mmap_coherent and remap_pfn_range make such mappings); use the sluice driver's, or leave "
+                        + "it at transport = copy");
+            }
+            return copied;
+        }
+        return taken;
+    }
+
+    @Override
+    public void reap(Consumer<Transfer> settled) throws IOException {
+        try {
+            while (outstanding.count() > 0 && socket.receiveNotification()) {
+                boolean copied = socket.notificationCopied();
+                long before = outstanding.settledBytes();
+                outstanding.settle(socket.notificationFirst(), socket.notificationLast(), settled);
+                long bytes = outstanding.settledBytes() - before;
+                counters.notifications.add(1);
+                (copied ? counters.copied : counters.byReference).add(bytes);
+                copiedInARow = copied ? copiedInARow + 1 : 0;
+            }
+        } catch (LinuxException e) {
+            throw new ConnectionLostException(e.errno());
+        }
+        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
+            goPlain("the kernel copied the last " + copiedInARow + " zero-copy sends (loopback, or a route without "
+                    + "scatter-gather or checksum offload): plain sends are cheaper there");
+        }
+    }
+
+    private void goPlain(String reason) {
+        plain = true;
+        counters.plainReason(reason);
+        LOG.info("going on with plain sends: {}", reason);
+    }
+
+    @Override
+    public int outstanding() {
+        return outstanding.count();
+    }
+}
