@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.device;
+
+import dev.sluice.metrics.DeviceCounts;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One DMA channel with its buffers, or a stand-in for it: the device contract ({@code read}, {@code write}, {@code poll},
+ * {@code mmap} of {@code /dev/sluiceN}) as Java calls. Nothing here blocks.
+ */
+public interface BufferDevice extends AutoCloseable {
+
+    /** How messages name it. */
+    String name();
+
+    /** Number of buffers: as many frames can be lent at once. Buffers are named 0 to count - 1. */
+    int bufferCount();
+
+    /** The most bytes a frame can have. */
+    long bufferBytes();
+
+    /** The memory that frames lie in, page-backed, mapped until {@link #close}. */
+    MemorySegment memory();
+
+    /** A descriptor that polls as readable while {@link #acquire} has something to say, once it said 0. */
+    int readyFd();
+
+    /** Arms all buffers and lets the DMA engine run. */
+    void start() throws IOException;
+
+    /** Halts the DMA engine. Frames already filled can still be acquired; what is released is not armed again. */
+    void stop();
+
+    /**
+     * Lends the oldest filled buffers, as many as the batch holds.
+     *
+     * @return how many; 0 if none is filled at the moment, or none ever will be: see {@link #ended}
+     */
+    int acquire(FrameBatch into) throws IOException;
+
+    /** True once every frame has been acquired and there will be no more. */
+    boolean ended();
+
+    /**
+     * Gives buffers back, to be armed again. The caller answers for it that nobody reads them any more.
+     *
+     * @param buffers names of buffers, the first {@code count} of the array
+     * @throws IOException if one of them is not lent; those before it are released, none after it
+     */
+    void release(int[] buffers, int count) throws IOException;
+
+    /** What is where, and totals so far. */
+    DeviceCounts counts();
+
+    /** Unmaps the memory and frees the device. */
+    @Override
+    void close();
+}
