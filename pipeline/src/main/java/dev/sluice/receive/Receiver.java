@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.receive;
+
+import dev.sluice.metrics.Counter;
+import dev.sluice.wire.Framing;
+import dev.sluice.wire.Header;
+import dev.sluice.wire.WireException;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Receives one stream. With {@code framing = sluice} it ends well at the END header only; with {@code raw} at the end of
+ * the connection, since nothing else marks it.
+ */
+public final class Receiver implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Receiver.class);
+
+    /** Read buffer, and all the memory that a sender can make this receiver use: the largest socket buffer read at once. */
+    private static final int READ_BYTES = 1 << 20;
+
+    /**
+     * What to do with the stream.
+     *
+     * @param verify checks the counter pattern of the simulated device
+     * @param record gets the payload bytes, replacing what it held; null to discard them
+     * @param reconnect after a connection that broke off waits for the sender to come back, until END
+     */
+    public record Options(
+            Framing framing, boolean verify, @Nullable Path record, boolean reconnect) {}
+
+    private final Options options;
+    private final ServerSocketChannel server;
+    private final Verifier verifier = new Verifier();
+    private final byte[] headerBytes = new byte[Header.BYTES];
+    private final Header header = new Header(MemorySegment.ofArray(headerBytes));
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(READ_BYTES);
+    private @Nullable FileChannel file;
+
+    private long frames;
+    private final Counter bytes = new Counter();
+    private long lostBytes;
+    private long skippedBytes;
+    private int connections;
+    private boolean ended;
+
+    /** Of the last whole frame: the least position at which the next one can start, and its sequence. */
+    private long nextPosition;
+
+    private long lastSequence = -1;
+
+    /** Listens; port 0 takes any that is free. */
+    public Receiver(InetSocketAddress listen, Options options) throws IOException {
+        this.options = options;
+        if (listen.isUnresolved()) {
+            throw new IOException("cannot listen on " + listen.getHostString() + ": the name is not known");
+        }
+        server = ServerSocketChannel.open();
+        try {
+            server.bind(listen, 1);
+            Path record = options.record();
+            if (record != null) {
+                file = FileChannel.open(
+                        record,
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE,
+                        StandardOpenOption.TRUNCATE_EXISTING);
+            }
+        } catch (FileSystemException e) {
+            server.close();
+            throw new IOException("cannot record to " + options.record() + ": " + reason(e), e);
+        } catch (IOException e) {
+            server.close();
+            throw new IOException("cannot listen on " + listen + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static String reason(FileSystemException e) {
+        String reason = e.getReason();
+        return switch (e) {
+            case NoSuchFileException none -> "no such folder";
+            case AccessDeniedException denied -> "permission denied";
+            default -> reason != null ? reason : "it cannot be written";
+        };
+    }
+
+    public InetSocketAddress address() throws IOException {
+        return (InetSocketAddress) server.getLocalAddress();
+    }
+
+    /** Payload bytes so far; any thread. */
+    public long bytes() {
+        return bytes.value();
+    }
+
+    /** Receives until the stream ends, well or not; the report says which. */
+    public Report receive() {
+        String problem = "";
+        long began = System.nanoTime();
+        try {
+            do {
+                try (SocketChannel connection = server.accept()) {
+                    if (connections++ == 0) {
+                        began = System.nanoTime();
+                    }
+                    LOG.info("connection from {}", connection.getRemoteAddress());
+                    problem = receiveFrom(connection);
+                }
+                if (!problem.isEmpty() && options.reconnect()) {
+                    LOG.warn("{}; waiting for the sender to come back", problem);
+                }
+            } while (!problem.isEmpty() && options.reconnect());
+        } catch (WireException e) {
+            problem = e.getMessage() == null ? "corrupt stream" : e.getMessage();
+        } catch (IOException e) {
+            problem = String.valueOf(e.getMessage());
+        }
+        return new Report(
+                frames,
+                bytes.value(),
+                options.verify(),
+                verifier.verifiedBytes(),
+                verifier.wrongBytes(),
+                verifier.uncheckedBytes(),
+                lostBytes,
+                skippedBytes + verifier.gapBytes(),
+                connections,
+                Duration.ofNanos(System.nanoTime() - began),
+                problem);
+    }
+
+    /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
+    private String receiveFrom(SocketChannel connection) throws IOException {
+        buffer.clear();
+        return options.framing() == Framing.RAW ? receiveRaw(connection) : receiveFrames(connection);
+    }
+
+    private String receiveRaw(SocketChannel connection) throws IOException {
+        verifier.begin(Verifier.Run.UNKNOWN, nextPosition);
+        while (read(connection)) {
+            buffer.flip();
+            payload(buffer, false);
+            buffer.compact();
+        }
+        buffer.flip();
+        payload(buffer, true);
+        return "";
+    }
+
+    private String receiveFrames(SocketChannel connection) throws IOException {
+        buffer.flip(); // empty, and read from
+        while (!ended) {
+            if (!fill(connection, Header.BYTES)) {
+                return buffer.hasRemaining()
+                        ? "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)"
+                        : "the connection closed without an END after " + frames + " frames";
+            }
+            buffer.get(headerBytes);
+            header.validate();
+            place();
+            if (header.type() == Header.TYPE_END) {
+                ended = true;
+            } else {
+                long missing = receivePayload(connection, header.payloadBytes());
+                if (missing > 0) {
+                    return "the stream was cut off inside frame " + header.sequence() + " (" + missing + " of "
+                            + header.payloadBytes() + " bytes missing)";
+                }
+                frames++;
+                lastSequence = header.sequence();
+                nextPosition = header.sourceOffset() + header.payloadBytes();
+            }
+        }
+        return "";
+    }
+
+    /** Checks a header against the frames before it, and counts what is missing between them. */
+    private void place() throws WireException {
+        if (header.sequence() <= lastSequence) {
+            throw new WireException("frame " + header.sequence() + " came after frame " + lastSequence);
+        }
+        if (header.sourceOffset() < nextPosition) {
+            throw new WireException("frame " + header.sequence() + " starts at source position " + header.sourceOffset()
+                    + ", but " + nextPosition + " was reached before");
+        }
+        lostBytes += header.lostBytes();
+        skippedBytes += Math.max(0, header.sourceOffset() - nextPosition - header.lostBytes());
+        nextPosition = header.sourceOffset();
+        verifier.begin(header.contiguous() ? Verifier.Run.CONTIGUOUS : Verifier.Run.CUT, header.sourceOffset());
+    }
+
+    /** Returns how many bytes did not come. */
+    private long receivePayload(SocketChannel connection, long payloadBytes) throws IOException {
+        long left = payloadBytes;
+        while (left > 0) {
+            int wanted = (int) Math.min(left, Long.BYTES);
+            if (!fill(connection, wanted)) {
+                return left;
+            }
+            int limit = buffer.limit();
+            buffer.limit(buffer.position() + (int) Math.min(left, buffer.remaining()));
+            int before = buffer.position();
+            payload(buffer, left == buffer.remaining());
+            left -= buffer.position() - before;
+            buffer.limit(limit);
+        }
+        return 0;
+    }
+
+    /** Makes at least {@code wanted} bytes available from the buffer's position on; false at the end of the connection. */
+    private boolean fill(SocketChannel connection, int wanted) throws IOException {
+        while (buffer.remaining() < wanted) {
+            buffer.compact();
+            boolean more = read(connection);
+            buffer.flip();
+            if (!more) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** A broken connection ends like a closed one: what is missing is judged by the caller. */
+    private boolean read(SocketChannel connection) {
+        try {
+            return connection.read(buffer) >= 0;
+        } catch (IOException e) {
+            LOG.debug("the connection broke", e);
+            return false;
+        }
+    }
+
+    /** Takes payload bytes out of the buffer; all of them if they are the last of their run. */
+    private void payload(ByteBuffer from, boolean last) throws IOException {
+        int before = from.position();
+        if (options.verify()) {
+            verifier.check(from, last);
+        } else {
+            from.position(from.limit());
+        }
+        int taken = from.position() - before;
+        FileChannel to = file;
+        if (to != null) {
+            ByteBuffer recorded = from.duplicate().position(before).limit(before + taken);
+            while (recorded.hasRemaining()) {
+                to.write(recorded);
+            }
+        }
+        bytes.add(taken);
+    }
+
+    @Override
+    public void close() throws IOException {
+        server.close();
+        FileChannel to = file;
+        if (to != null) {
+            to.close();
+        }
+    }
+}
