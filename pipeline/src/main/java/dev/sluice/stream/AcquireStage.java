@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.stream;
+
+import dev.sluice.device.BufferDevice;
+import dev.sluice.device.FrameBatch;
+import dev.sluice.linux.Constants;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.apache.pekko.Done;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.Attributes;
+import org.apache.pekko.stream.Outlet;
+import org.apache.pekko.stream.SourceShape;
+import org.apache.pekko.stream.stage.AbstractGraphStageWithMaterializedValue;
+import org.apache.pekko.stream.stage.AbstractOutHandler;
+import org.apache.pekko.stream.stage.AsyncCallback;
+import org.apache.pekko.stream.stage.GraphStageLogic;
+
+/**
+ * Source of frames: acquires from the device on demand, in batches, and waits by way of the reactor when none is filled.
+ * The first demand starts the device: what nobody is there to take would only be lost or stale. Completes when the device has ended or when told to stop; frames it had acquired by then still go downstream.
+ */
+public final class AcquireStage
+        extends AbstractGraphStageWithMaterializedValue<SourceShape<LentFrame>, AcquireStage.Control> {
+
+    /** Frames per acquire. More amortise nothing further, and a batch is what a restart would find undone. */
+    private static final int BATCH = 32;
+
+    private final Outlet<LentFrame> out = Outlet.create("AcquireStage.out");
+    private final SourceShape<LentFrame> shape = SourceShape.of(out);
+    private final BufferDevice device;
+    private final FramePool pool;
+    private final Reactor reactor;
+
+    public AcquireStage(BufferDevice device, FramePool pool, Reactor reactor) {
+        this.device = device;
+        this.pool = pool;
+        this.reactor = reactor;
+    }
+
+    /** For whoever runs the stream; any thread. */
+    public interface Control {
+        /** Acquires no more. */
+        void stop();
+
+        /** Completes when the stage has stopped and will not touch the device again. */
+        CompletionStage<Done> ended();
+    }
+
+    @Override
+    public SourceShape<LentFrame> shape() {
+        return shape;
+    }
+
+    @Override
+    public Pair<GraphStageLogic, Control> createLogicAndMaterializedValuePair(Attributes inherited) {
+        Logic logic = new Logic();
+        return Pair.create(logic, logic);
+    }
+
+    private final class Logic extends GraphStageLogic implements Control {
+
+        private final CompletableFuture<Done> ended = new CompletableFuture<>();
+        private final FrameBatch batch = new FrameBatch(Math.min(BATCH, device.bufferCount()));
+        private final AsyncCallback<NotUsed> onStop = createAsyncCallback(ignored -> stopAcquiring());
+        private final AsyncCallback<NotUsed> onReady = createAsyncCallback(ignored -> acquireIfWanted());
+        private final Reactor.Registration registration =
+                reactor.register(device.readyFd(), events -> onReady.invoke(NotUsed.getInstance()));
+        private int nextInBatch;
+        private boolean started;
+        private boolean stopped;
+
+        Logic() {
+            super(shape);
+            setHandler(out, new AbstractOutHandler() {
+                @Override
+                public void onPull() throws IOException {
+                    acquireIfWanted();
+                }
+            });
+        }
+
+        @Override
+        public void stop() {
+            onStop.invoke(NotUsed.getInstance());
+        }
+
+        @Override
+        public CompletionStage<Done> ended() {
+            return ended;
+        }
+
+        private void acquireIfWanted() throws IOException {
+            if (!isAvailable(out)) {
+                return;
+            }
+            if (!started) {
+                started = true;
+                device.start();
+            }
+            if (nextInBatch == batch.size() && !stopped) {
+                pool.flush();
+                device.acquire(batch);
+                nextInBatch = 0;
+            }
+            if (nextInBatch < batch.size()) {
+                push(out, pool.lend(batch, nextInBatch++));
+            } else if (stopped || device.ended()) {
+                complete(out);
+            } else {
+                registration.arm(Constants.EPOLLIN);
+            }
+        }
+
+        private void stopAcquiring() {
+            stopped = true;
+            device.stop();
+            if (nextInBatch == batch.size()) {
+                complete(out);
+            }
+        }
+
+        /** Frames of the batch that nobody took are found, and given back, when the pool is reclaimed. */
+        @Override
+        public void postStop() {
+            registration.close();
+            device.stop();
+            while (nextInBatch < batch.size()) {
+                pool.lend(batch, nextInBatch++);
+            }
+            ended.complete(Done.getInstance());
+        }
+    }
+}

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.stream;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.transport.ConnectionLostException;
+import dev.sluice.transport.Transfer;
+import dev.sluice.transport.Transport;
+import dev.sluice.wire.Framing;
+import dev.sluice.wire.Header;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import org.apache.pekko.Done;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.Attributes;
+import org.apache.pekko.stream.Inlet;
+import org.apache.pekko.stream.SinkShape;
+import org.apache.pekko.stream.stage.AbstractGraphStageWithMaterializedValue;
+import org.apache.pekko.stream.stage.AbstractInHandler;
+import org.apache.pekko.stream.stage.AsyncCallback;
+import org.apache.pekko.stream.stage.GraphStageLogic;
+import org.apache.pekko.stream.stage.TimerGraphStageLogic;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.jdk.javaapi.FutureConverters;
+
+/**
+ * Sends frames over one connection at a time, reaps the completions and releases the frames. Connections are made
+ * elsewhere and handed in; while there is none, one frame waits here and all others in the device.
+ *
+ * <p>One frame is handed to the kernel at a time, any number may be outstanding there. A frame that a connection did not
+ * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame.
+ *
+ * <pre>
+ *   STREAMING ──upstream ends──▶ ENDING (END header, framing = sluice) ──▶ FLUSHING ──all acknowledged──▶ done
+ *       └──────upstream fails, drain time-out──────────────────────────────────▲
+ * </pre>
+ *
+ * <p>The materialized value's future fails if anything handed over was not acknowledged, or not sent at all.
+ */
+public final class SendStage extends AbstractGraphStageWithMaterializedValue<SinkShape<LentFrame>, SendStage.Control> {
+
+    /** How often a socket is looked at that will raise no event: one aborted, or one that only waits for its ACKs. */
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
+
+    /** Looks at an aborted connection's completions, once the stream has been dropped: 1 s. They come at once. */
+    private static final int MOST_LOOKS_WHEN_DROPPED = 200;
+
+    private static final int NO_BUFFER = -1;
+    private static final Logger LOG = LoggerFactory.getLogger(SendStage.class);
+
+    private final Inlet<LentFrame> in = Inlet.create("SendStage.in");
+    private final SinkShape<LentFrame> shape = SinkShape.of(in);
+    private final FramePool pool;
+    private final Reactor reactor;
+    private final Framing framing;
+    private final int streamId;
+    private final PipelineCounters counters;
+    private final Duration drainTimeout;
+    private final Consumer<String> lost;
+
+    /**
+     * @param drainTimeout how long the rest may take once the stream is told to drain, or fails
+     * @param lost told why when a connection is lost; another is then awaited. Must not block
+     */
+    public SendStage(
+            FramePool pool,
+            Reactor reactor,
+            Framing framing,
+            int streamId,
+            PipelineCounters counters,
+            Duration drainTimeout,
+            Consumer<String> lost) {
+        this.pool = pool;
+        this.reactor = reactor;
+        this.framing = framing;
+        this.streamId = streamId;
+        this.counters = counters;
+        this.drainTimeout = drainTimeout;
+        this.lost = lost;
+    }
+
+    /** For whoever makes the connections; any thread. */
+    public interface Control {
+        /** A connection to send over, which is the stage's from now on; a stage that has stopped closes it. */
+        void connected(Transport transport);
+
+        /** From now on the stream has the drain time-out to end; then what is not sent is dropped. */
+        void drain();
+
+        /** Completes when the stage has ended and every transport is closed. */
+        CompletionStage<Done> ended();
+    }
+
+    @Override
+    public SinkShape<LentFrame> shape() {
+        return shape;
+    }
+
+    @Override
+    public Pair<GraphStageLogic, Control> createLogicAndMaterializedValuePair(Attributes inherited) {
+        Logic logic = new Logic();
+        return Pair.create(logic, logic);
+    }
+
+    private enum Phase {
+        STREAMING,
+        ENDING,
+        FLUSHING
+    }
+
+    /** A connection, and the one event it is waiting for. */
+    private static final class Link {
+
+        final Transport transport;
+        private Reactor.@Nullable Registration registration;
+
+        /** Written by the reactor before it calls back, read by the stage after that. */
+        private volatile int events;
+
+        /** What the reactor was asked to report, once; -1 if nothing, or if it has. */
+        private int armed = -1;
+
+        Link(Transport transport) {
+            this.transport = transport;
+        }
+
+        /** Errors are reported whatever was asked, so asking for 0 adds nothing to a request that stands. */
+        void arm(int interest) throws LinuxException {
+            if (registration != null && armed < interest) {
+                registration.arm(interest);
+                armed = interest;
+            }
+        }
+
+        void unregister() {
+            if (registration != null) {
+                registration.close();
+                registration = null;
+            }
+        }
+    }
+
+    @FunctionalInterface
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    private final class Logic extends TimerGraphStageLogic implements Control {
+
+        private static final String LOOK = "look";
+        private static final String GIVE_UP = "give up";
+
+        private final CompletableFuture<Done> ended = new CompletableFuture<>();
+        private final AsyncCallback<Transport> onConnected = createAsyncCallback(this::take);
+        private final AsyncCallback<Link> onReady = createAsyncCallback(this::socketReady);
+        private final AsyncCallback<NotUsed> onDrain =
+                createAsyncCallback(ignored -> scheduleOnce(GIVE_UP, drainTimeout));
+        private final Consumer<Transfer> onSettled = this::settled;
+
+        private final Transfer[] transfers = new Transfer[pool.size()];
+        private final Header[] headers = new Header[pool.size()];
+        private final Transfer end = new Transfer(NO_BUFFER);
+        private final Header endHeader;
+        private final List<Transport> aborted = new ArrayList<>();
+
+        private Phase phase = Phase.STREAMING;
+        private @Nullable Link link;
+
+        /** What is being handed to the kernel: {@code current}'s bytes, or the END header. */
+        private @Nullable Transfer sending;
+
+        private @Nullable LentFrame current;
+        private boolean endSent;
+        private long announcedLost;
+        private @Nullable Throwable failure;
+        private int looksLeft = Integer.MAX_VALUE;
+
+        Logic() {
+            super(shape);
+            // One header per buffer: with zero-copy the kernel reads it for as long as the frame it belongs to.
+            MemorySegment memory = Arena.ofAuto().allocate((pool.size() + 1L) * Header.BYTES, Header.BYTES);
+            for (int buffer = 0; buffer < transfers.length; buffer++) {
+                transfers[buffer] = new Transfer(buffer);
+                headers[buffer] = new Header(memory.asSlice((long) buffer * Header.BYTES, Header.BYTES));
+            }
+            endHeader = new Header(memory.asSlice((long) pool.size() * Header.BYTES, Header.BYTES));
+            setHandler(in, new AbstractInHandler() {
+                @Override
+                public void onPush() {
+                    LentFrame frame = grab(in);
+                    counters.kept.add(frame.size());
+                    current = frame;
+                    prepare();
+                    step(Logic.this::proceed);
+                }
+
+                @Override
+                public void onUpstreamFinish() {
+                    phase = Phase.ENDING;
+                    step(Logic.this::proceed);
+                }
+
+                // What was acquired before still goes out whole, but no END: the receiver shall not take it for all.
+                @Override
+                public void onUpstreamFailure(Throwable cause) {
+                    failure = cause;
+                    phase = Phase.ENDING;
+                    scheduleOnce(GIVE_UP, drainTimeout);
+                    step(Logic.this::proceed);
+                }
+            });
+        }
+
+        @Override
+        public void preStart() {
+            setKeepGoing(true);
+        }
+
+        @Override
+        public void connected(Transport transport) {
+            FutureConverters.asJava(onConnected.invokeWithFeedback(transport)).exceptionally(stopped -> {
+                refuse(transport);
+                return Done.getInstance();
+            });
+        }
+
+        @Override
+        public void drain() {
+            onDrain.invoke(NotUsed.getInstance());
+        }
+
+        @Override
+        public CompletionStage<Done> ended() {
+            return ended;
+        }
+
+        @Override
+        public void onTimer(Object key) {
+            step(key.equals(GIVE_UP) ? this::giveUp : this::lookAgain);
+        }
+
+        /** Everything that happens here happens in a step, so that no error escapes without a connection being reaped. */
+        private void step(Step step) {
+            try {
+                step.run();
+            } catch (ConnectionLostException e) {
+                step(() -> connectionLost(e.reason()));
+            } catch (IOException | RuntimeException e) {
+                if (failure == null) {
+                    failure = e;
+                }
+                dropEverything();
+            }
+        }
+
+        private void take(Transport transport) {
+            if (link != null || phase == Phase.FLUSHING) {
+                refuse(transport);
+                return;
+            }
+            Link taken = new Link(transport);
+            taken.registration = reactor.register(transport.fd(), events -> {
+                taken.events = events;
+                onReady.invoke(taken);
+            });
+            link = taken;
+            step(this::proceed);
+        }
+
+        private static void refuse(Transport transport) {
+            transport.abort();
+            transport.close();
+        }
+
+        /** Goes as far as the socket lets it, then asks for the next frame or waits. */
+        private void proceed() throws IOException {
+            while (true) {
+                if (sending == null && phase == Phase.STREAMING) {
+                    if (link != null && !hasBeenPulled(in)) {
+                        pull(in);
+                    }
+                    break;
+                }
+                if (sending == null && framing == Framing.SLUICE && failure == null && !endSent) {
+                    prepareEnd();
+                }
+                if (sending == null) {
+                    startFlushing();
+                    return;
+                }
+                Link to = link;
+                if (to == null) {
+                    break;
+                }
+                Transport.Progress progress = to.transport.send(sending);
+                if (progress == Transport.Progress.SENT) {
+                    handedOver();
+                } else {
+                    to.arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
+                    pool.flush();
+                    return;
+                }
+            }
+            if (link != null) {
+                link.arm(0); // completions, and the loss of the connection, are reported as errors
+            }
+            if (current != null) {
+                pool.flush(); // nobody acquires, who would do it, while a frame waits here
+            }
+        }
+
+        private void handedOver() {
+            LentFrame frame = current;
+            if (frame == null) {
+                endSent = true;
+            } else {
+                counters.framesSent.add(1);
+                announcedLost += frame.lostBytes();
+                current = null;
+                if (transfers[frame.buffer()].settled()) {
+                    pool.release(frame);
+                }
+            }
+            sending = null;
+        }
+
+        private void settled(Transfer transfer) {
+            if (transfer.slot() != NO_BUFFER) {
+                pool.release(pool.frame(transfer.slot()));
+            }
+        }
+
+        /** The current frame, from its start. Sends of it on a connection that was lost may still be outstanding. */
+        private void prepare() {
+            LentFrame frame = current;
+            if (frame == null) {
+                return;
+            }
+            Transfer transfer = transfers[frame.buffer()];
+            transfer.clear();
+            if (framing == Framing.SLUICE) {
+                Header header = headers[frame.buffer()];
+                header.encode(
+                        Header.TYPE_FRAME,
+                        frame.sliceCount() == 1 ? Header.FLAG_CONTIGUOUS : 0,
+                        streamId,
+                        frame.size(),
+                        frame.sequence(),
+                        frame.timeNanos(),
+                        frame.keptSourceOffset(),
+                        frame.lostBytes());
+                transfer.addHeader(header.address(), Header.BYTES);
+            }
+            for (int slice = 0; slice < frame.sliceCount(); slice++) {
+                transfer.add(frame.sliceAddress(slice), frame.sliceLength(slice));
+            }
+            sending = transfer;
+        }
+
+        private void prepareEnd() {
+            endHeader.encode(
+                    Header.TYPE_END,
+                    0,
+                    streamId,
+                    0,
+                    pool.nextSequence(),
+                    0,
+                    pool.sourcePosition(),
+                    pool.lostBytes() - announcedLost);
+            end.clear();
+            end.addHeader(endHeader.address(), Header.BYTES);
+            sending = end;
+        }
+
+        private void socketReady(Link ready) {
+            if (ready != link) {
+                return; // of a connection lost meanwhile
+            }
+            ready.armed = -1;
+            step(() -> {
+                if ((ready.events & (Constants.EPOLLERR | Constants.EPOLLHUP)) != 0) {
+                    ready.transport.reap(onSettled);
+                    int error = ready.transport.pendingError();
+                    if (error != 0 || (ready.events & Constants.EPOLLHUP) != 0) {
+                        throw new ConnectionLostException(error != 0 ? error : Constants.ECONNRESET);
+                    }
+                }
+                proceed();
+            });
+        }
+
+        /** Another connection is needed, unless all that was to be sent had been handed over. */
+        private void connectionLost(String reason) throws IOException {
+            int unacknowledged = abortLink();
+            if (phase == Phase.FLUSHING) {
+                if (unacknowledged > 0 && failure == null) {
+                    failure = new IOException("the connection was lost at the end of the stream, with the last "
+                            + unacknowledged + " bytes not acknowledged: " + reason);
+                }
+                lookAgain();
+                return;
+            }
+            Transfer interrupted = sending;
+            if (interrupted != null && interrupted.begun()) {
+                if (current != null) {
+                    counters.framesRepeated.add(1);
+                    prepare();
+                } else {
+                    prepareEnd();
+                }
+            }
+            lookAgain();
+            lost.accept(reason);
+        }
+
+        /** Drops the connection, with the socket kept until everything outstanding is reaped. */
+        private int abortLink() {
+            Link gone = link;
+            if (gone == null) {
+                return 0;
+            }
+            link = null;
+            gone.unregister();
+            int unacknowledged = gone.transport.unacknowledgedBytes();
+            counters.unconfirmed.add(unacknowledged);
+            gone.transport.abort();
+            aborted.add(gone.transport);
+            return unacknowledged;
+        }
+
+        private void startFlushing() throws IOException {
+            phase = Phase.FLUSHING;
+            Link last = link;
+            if (last != null) {
+                last.unregister();
+                last.transport.finish();
+            }
+            lookAgain();
+        }
+
+        /** Reaps what raises no event; when there is nothing left to reap and all is acknowledged, the stage is done. */
+        private void lookAgain() throws IOException {
+            for (Iterator<Transport> i = aborted.iterator(); i.hasNext(); ) {
+                Transport transport = i.next();
+                transport.reap(onSettled);
+                if (transport.outstanding() == 0) {
+                    transport.close();
+                    i.remove();
+                }
+            }
+            Link last = link;
+            if (phase == Phase.FLUSHING && last != null) {
+                last.transport.reap(onSettled);
+                int error = last.transport.pendingError();
+                if (error != 0) {
+                    throw new ConnectionLostException(error);
+                }
+                if (last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0) {
+                    last.transport.close();
+                    link = null;
+                }
+            }
+            pool.flush();
+            boolean nothingOutstanding = aborted.isEmpty() && (phase != Phase.FLUSHING || link == null);
+            if ((nothingOutstanding && phase == Phase.FLUSHING) || looksLeft-- == 0) {
+                completeStage();
+            } else if (!nothingOutstanding && !isTimerActive(LOOK)) {
+                scheduleOnce(LOOK, LOOK_AGAIN);
+            }
+        }
+
+        private void giveUp() {
+            if (failure == null) {
+                int unacknowledged = link == null ? 0 : link.transport.unacknowledgedBytes();
+                failure = new IOException("gave up after " + drainTimeout.toMillis() + " ms: "
+                        + (current == null ? "" : "a frame was not sent whole, and ") + unacknowledged
+                        + " bytes were not acknowledged by the receiver");
+            }
+            dropEverything();
+        }
+
+        /** Ends without sending more: aborts the connection, reaps, and is done soon. */
+        private void dropEverything() {
+            cancelTimer(GIVE_UP);
+            if (phase != Phase.FLUSHING || !isClosed(in)) {
+                cancel(in);
+            }
+            phase = Phase.FLUSHING;
+            sending = null;
+            abortLink();
+            if (looksLeft > MOST_LOOKS_WHEN_DROPPED) {
+                looksLeft = MOST_LOOKS_WHEN_DROPPED;
+                step(this::lookAgain);
+            } else {
+                completeStage(); // even reaping fails
+            }
+        }
+
+        /** Also after an abnormal end. What the kernel still holds then is kept from the device for good. */
+        @Override
+        public void postStop() {
+            abortLink();
+            for (Transport transport : aborted) {
+                try {
+                    transport.reap(onSettled);
+                } catch (IOException | RuntimeException e) {
+                    LOG.warn("completions could not be reaped: {}", e.getMessage());
+                }
+                transport.close();
+            }
+            for (Transfer transfer : transfers) {
+                if (transfer.outstanding() > 0) {
+                    pool.keepFromDevice(transfer.slot());
+                }
+            }
+            if (failure == null) {
+                ended.complete(Done.getInstance());
+            } else {
+                ended.completeExceptionally(failure);
+            }
+        }
+    }
+}
