@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.stream.Reactor;
+import dev.sluice.stream.SendStage;
+import dev.sluice.topology.HostAndPort;
+import dev.sluice.topology.Topology;
+import dev.sluice.transport.Transports;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ThreadLocalRandom;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.BehaviorBuilder;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes a sink's connections, one at a time, and hands them to its stream.
+ *
+ * <pre>
+ *   resolving ──address──▶ connecting ──made──▶ connected ──lost──▶ waiting ──time──▶ resolving
+ *       └──────unknown────────┴──refused, too slow──────────────────▲
+ * </pre>
+ */
+final class Connector {
+
+    /** What it understands. */
+    sealed interface Message {}
+
+    /** The stream to make connections for; the first message. */
+    record Attach(SendStage.Control stream) implements Message {}
+
+    /** The stream's connection is gone. */
+    record Lost(String reason) implements Message {}
+
+    private record Resolved(InetAddress address) implements Message {}
+
+    private record Failed(String reason) implements Message {}
+
+    private record Settled() implements Message {}
+
+    private record TooSlow() implements Message {}
+
+    private record TryAgain() implements Message {}
+
+    private final ActorContext<Message> context;
+    private final TimerScheduler<Message> timers;
+    private final Topology.TcpSink sink;
+    private final Reactor reactor;
+    private final PipelineCounters counters;
+    private final SendStage.Control stream;
+    private int failures;
+    private boolean connectedBefore;
+    private @Nullable TcpSocket connecting;
+    private Reactor.@Nullable Registration registration;
+
+    static Behavior<Message> create(Topology.TcpSink sink, Reactor reactor, PipelineCounters counters) {
+        return Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.receive(Message.class)
+                .onMessage(
+                        Attach.class,
+                        attach -> new Connector(context, timers, sink, reactor, counters, attach.stream()).resolving())
+                .build()));
+    }
+
+    private Connector(
+            ActorContext<Message> context,
+            TimerScheduler<Message> timers,
+            Topology.TcpSink sink,
+            Reactor reactor,
+            PipelineCounters counters,
+            SendStage.Control stream) {
+        this.context = context;
+        this.timers = timers;
+        this.sink = sink;
+        this.reactor = reactor;
+        this.counters = counters;
+        this.stream = stream;
+    }
+
+    /** Looked up each time, since a receiver may have moved; on the dispatcher for blocking work, since it may wait. */
+    private Behavior<Message> resolving() {
+        context.pipeToSelf(
+                CompletableFuture.supplyAsync(
+                        this::resolve, context.getSystem().dispatchers().lookup(DispatcherSelector.blocking())),
+                (address, failure) -> address != null
+                        ? new Resolved(address)
+                        : new Failed("the name " + sink.host() + " is not known"));
+        return state().onMessage(Resolved.class, this::onResolved)
+                .onMessage(Failed.class, failed -> waiting(failed.reason()))
+                .build();
+    }
+
+    private InetAddress resolve() {
+        try {
+            return InetAddress.getByName(sink.host());
+        } catch (UnknownHostException e) {
+            throw new CompletionException(e);
+        }
+    }
+
+    private Behavior<Message> onResolved(Resolved resolved) {
+        try {
+            TcpSocket socket = TcpSocket.open(resolved.address());
+            connecting = socket;
+            if (sink.sendBufferBytes() > 0) {
+                socket.option(Constants.SOL_SOCKET, Constants.SO_SNDBUF, sink.sendBufferBytes(), "SO_SNDBUF");
+            }
+            // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
+            socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
+            if (socket.connect(new InetSocketAddress(resolved.address(), sink.port()))) {
+                return connected(socket);
+            }
+            ActorRef<Message> self = context.getSelf();
+            Reactor.Registration watch = reactor.register(socket.fd(), events -> self.tell(new Settled()));
+            registration = watch;
+            watch.arm(Constants.EPOLLOUT);
+            timers.startSingleTimer(new TooSlow(), sink.connectTimeout());
+            return state().onMessage(Settled.class, settled -> onSettled(socket))
+                    .onMessage(
+                            TooSlow.class,
+                            late -> waiting(
+                                    "no answer within " + sink.connectTimeout().toMillis() + " ms"))
+                    .build();
+        } catch (LinuxException e) {
+            return waiting(LinuxException.describe(e.errno()));
+        }
+    }
+
+    private Behavior<Message> onSettled(TcpSocket socket) throws IOException {
+        int error = socket.pendingError();
+        return error == 0 ? connected(socket) : waiting(LinuxException.describe(error));
+    }
+
+    private Behavior<Message> connected(TcpSocket socket) {
+        timers.cancelAll();
+        unregister();
+        connecting = null;
+        failures = 0;
+        if (connectedBefore) {
+            counters.reconnects.add(1);
+        }
+        connectedBefore = true;
+        context.getLog().info("{}: connected to {}", sink.name(), target());
+        stream.connected(Transports.open(socket, sink.transport(), counters.send));
+        return state().onMessage(Lost.class, lost -> waiting("connection lost: " + lost.reason()))
+                .build();
+    }
+
+    private Behavior<Message> waiting(String reason) {
+        timers.cancelAll();
+        closeConnecting();
+        Duration delay =
+                sink.backoff().delay(failures++, ThreadLocalRandom.current().nextDouble());
+        context.getLog().warn("{}: {}: {}; trying again in {} ms", sink.name(), target(), reason, delay.toMillis());
+        timers.startSingleTimer(new TryAgain(), delay);
+        return state().onMessage(TryAgain.class, again -> resolving()).build();
+    }
+
+    /** What all states share: a socket that is half made is closed when the actor stops, and strays are dropped. */
+    private BehaviorBuilder<Message> state() {
+        return Behaviors.receive(Message.class).onSignal(PostStop.class, stop -> {
+            closeConnecting();
+            return Behaviors.same();
+        });
+    }
+
+    private void closeConnecting() {
+        unregister();
+        TcpSocket socket = connecting;
+        connecting = null;
+        if (socket != null) {
+            socket.close();
+        }
+    }
+
+    private void unregister() {
+        Reactor.Registration watched = registration;
+        registration = null;
+        if (watched != null) {
+            watched.close();
+        }
+    }
+
+    private String target() {
+        return new HostAndPort(sink.host(), sink.port()).toString();
+    }
+}

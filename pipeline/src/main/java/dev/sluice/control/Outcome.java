@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import dev.sluice.metrics.Summary;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a pipeline ended.
+ *
+ * @param failure why it did not end well, or null if all that was acquired was sent, reaped and acknowledged
+ */
+public record Outcome(Summary summary, @Nullable Throwable failure) {
+
+    /** Exit status of the process. */
+    public int exitCode() {
+        return failure == null && summary.stuckBuffers() == 0 ? 0 : 1;
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.topology.Topology;
+import java.util.concurrent.CompletableFuture;
+import org.apache.pekko.actor.typed.ActorSystem;
+
+/** A topology at work, from start to end: the actor system and what can be asked of it from outside. */
+public final class PipelineSystem {
+
+    private final CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+    private final PipelineCounters counters = new PipelineCounters();
+    private final ActorSystem<Guardian.Message> system;
+
+    private PipelineSystem(Topology topology) {
+        Config config = topology.pekko()
+                .withFallback(ConfigFactory.parseResources(PipelineSystem.class.getClassLoader(), "pekko.conf"))
+                .withFallback(ConfigFactory.defaultReference(PipelineSystem.class.getClassLoader()))
+                .resolve();
+        system = ActorSystem.create(Guardian.create(topology, counters, outcome), "sluice", config);
+    }
+
+    /** Starts it. */
+    public static PipelineSystem start(Topology topology) {
+        return new PipelineSystem(topology);
+    }
+
+    /** Figures that move while it runs. */
+    public PipelineCounters counters() {
+        return counters;
+    }
+
+    /** Acquires no more, sends what was acquired, and ends within the drain time-out. */
+    public void drain() {
+        system.tell(new Guardian.Drain());
+    }
+
+    /** Completes when the pipeline has ended, however it did, and its device and sockets are closed. */
+    public CompletableFuture<Outcome> outcome() {
+        return outcome;
+    }
+}
