@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.cli;
+
+import dev.sluice.control.Outcome;
+import dev.sluice.control.PipelineSystem;
+import dev.sluice.metrics.LiveLine;
+import java.io.Console;
+import java.io.PrintStream;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.ToIntFunction;
+
+/** Runs a pipeline for as long as the command lasts; SIGTERM and Ctrl-C drain it and its outcome is still reported. */
+final class Foreground {
+
+    private static final String ERASE_LINE = "\r\033[K";
+
+    private Foreground() {}
+
+    /**
+     * Waits for the end.
+     *
+     * @param live whether to show figures once a second, on standard error
+     * @param report tells the user the outcome and returns the exit status
+     */
+    static int run(PipelineSystem system, boolean live, ToIntFunction<Outcome> report) {
+        CompletableFuture<Integer> exit = new CompletableFuture<>();
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(
+                        () -> {
+                            system.drain();
+                            // The status is ours to say: the virtual machine would make it 128 + the signal's number.
+                            Runtime.getRuntime().halt(exit.join());
+                        },
+                        "drain"));
+        int status = Main.EXIT_FAILED;
+        try {
+            status = report.applyAsInt(await(system, live));
+        } finally {
+            exit.complete(status);
+        }
+        return status;
+    }
+
+    @SuppressWarnings("SystemConsoleNull") // it is null in Java 25 when input or output is redirected
+    private static Outcome await(PipelineSystem system, boolean live) {
+        Console console = System.console();
+        boolean overwrite = console != null && console.isTerminal();
+        PrintStream err = System.err;
+        LiveLine line = new LiveLine(system.counters());
+        while (true) {
+            try {
+                Outcome outcome = system.outcome().get(1, TimeUnit.SECONDS);
+                if (live && overwrite) {
+                    err.print(ERASE_LINE);
+                }
+                return outcome;
+            } catch (TimeoutException e) {
+                if (live) {
+                    String figures = line.next();
+                    err.print(overwrite ? ERASE_LINE + figures : figures + System.lineSeparator());
+                    err.flush();
+                }
+            } catch (InterruptedException e) {
+                system.drain();
+            } catch (ExecutionException e) {
+                throw new IllegalStateException(e.getCause());
+            }
+        }
+    }
+}

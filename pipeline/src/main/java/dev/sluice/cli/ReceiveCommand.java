@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.cli;
+
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
+import dev.sluice.receive.Receiver;
+import dev.sluice.receive.Report;
+import dev.sluice.topology.HostAndPort;
+import dev.sluice.wire.Framing;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code sluice receive}. */
+@Command(
+        name = "receive",
+        description = "Receives one stream: checks it, records it, or only measures it.",
+        mixinStandardHelpOptions = true)
+final class ReceiveCommand implements Callable<Integer> {
+
+    @Option(
+            names = "--listen",
+            paramLabel = "HOST:PORT",
+            defaultValue = "127.0.0.1:7000",
+            description =
+                    "Where to listen; port 0 takes a free one. Default: ${DEFAULT-VALUE}; 0.0.0.0 is every address.")
+    private String listen = "";
+
+    @Option(
+            names = "--framing",
+            paramLabel = "raw|sluice",
+            defaultValue = "sluice",
+            description = "As the sink sends. Default: ${DEFAULT-VALUE}.")
+    private String framing = "";
+
+    @Option(names = "--verify", description = "Check the simulated device's counter pattern, word for word.")
+    private boolean verify;
+
+    @Option(names = "--record", paramLabel = "FILE", description = "Write the payload to a file, replacing it.")
+    private @Nullable Path record;
+
+    @Option(
+            names = "--reconnect",
+            description = "When a connection breaks off, wait for the sender to come back, until END.")
+    private boolean reconnect;
+
+    @Option(names = "--json", description = "Print lines of JSON: the address, then the report.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        HostAndPort address = HostAndPort.parse(listen);
+        if (address == null) {
+            throw wrong("--listen", listen, "HOST:PORT, such as 127.0.0.1:7000");
+        }
+        Framing chosen = switch (framing.toLowerCase(Locale.ROOT)) {
+            case "raw" -> Framing.RAW;
+            case "sluice" -> Framing.SLUICE;
+            default -> throw wrong("--framing", framing, "raw or sluice");
+        };
+        Receiver.Options options = new Receiver.Options(chosen, verify, record, reconnect);
+        try (Receiver receiver = new Receiver(new InetSocketAddress(address.host(), address.port()), options)) {
+            PrintWriter out = spec.commandLine().getOut();
+            InetSocketAddress bound = receiver.address();
+            String where = new HostAndPort(bound.getAddress().getHostAddress(), bound.getPort()).toString();
+            out.println(
+                    json
+                            ? ConfigFactory.parseMap(Map.of("listening", where))
+                                    .root()
+                                    .render(ConfigRenderOptions.concise())
+                            : "listening on " + where);
+            out.flush();
+            Report report = receiver.receive();
+            out.print(json ? report.json() + System.lineSeparator() : report.text());
+            out.flush();
+            if (!report.problem().isEmpty()) {
+                throw new IOException(report.problem());
+            }
+            return report.exitCode();
+        }
+    }
+
+    private CommandLine.ParameterException wrong(String option, String value, String expected) {
+        return new CommandLine.ParameterException(
+                spec.commandLine(), option + " is \"" + value + "\"; write " + expected);
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.cli;
+
+import dev.sluice.control.Outcome;
+import dev.sluice.control.PipelineSystem;
+import dev.sluice.topology.Topology;
+import dev.sluice.topology.TopologyReader;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code sluice run FILE}. */
+@Command(
+        name = "run",
+        description = "Runs a topology until its source has ended, or SIGTERM or Ctrl-C drains it.",
+        mixinStandardHelpOptions = true)
+final class RunCommand implements Callable<Integer> {
+
+    @Parameters(paramLabel = "FILE", description = "Topology in HOCON.")
+    private Path file = Path.of("");
+
+    @Option(names = "--json", description = "Print the summary as one line of JSON.")
+    private boolean json;
+
+    @Option(names = "--live", description = "Show a line of figures while it runs.")
+    private boolean live;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        PrintWriter err = spec.commandLine().getErr();
+        Optional<Topology> topology = TopologyFile.orProblems(TopologyReader.read(file), err);
+        if (topology.isEmpty()) {
+            return Main.EXIT_CONFIG;
+        }
+        return Foreground.run(PipelineSystem.start(topology.get()), live, outcome -> report(outcome, err));
+    }
+
+    private int report(Outcome outcome, PrintWriter err) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(
+                json
+                        ? outcome.summary().json() + System.lineSeparator()
+                        : outcome.summary().text());
+        out.flush();
+        if (outcome.failure() != null) {
+            Verbosity.report(outcome.failure(), err);
+        }
+        return outcome.exitCode();
+    }
+}

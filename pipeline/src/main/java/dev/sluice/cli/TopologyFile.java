@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.cli;
+
+import dev.sluice.filter.Problems;
+import dev.sluice.topology.Topology;
+import dev.sluice.topology.TopologyReader;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Optional;
+
+/** Reads a topology for a command, and prints its problems if it has any. */
+final class TopologyFile {
+
+    private TopologyFile() {}
+
+    static Optional<Topology> orProblems(TopologyReader.Result result, PrintWriter problemsTo) {
+        return switch (result) {
+            case TopologyReader.Valid(Topology topology) -> Optional.of(topology);
+            case TopologyReader.Invalid(List<Problems.Problem> problems) -> {
+                problems.forEach(problemsTo::println);
+                problemsTo.println(problems.size() == 1 ? "1 problem" : problems.size() + " problems");
+                problemsTo.flush();
+                yield Optional.empty();
+            }
+        };
+    }
+}
