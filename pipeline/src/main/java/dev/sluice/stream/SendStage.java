@@ -58,6 +58,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     private static final int MOST_LOOKS_WHEN_DROPPED = 200;
 
     private static final int NO_BUFFER = -1;
+
+    /** What FIN counts among the unacknowledged bytes. */
+    private static final int FIN = 1;
+
     private static final Logger LOG = LoggerFactory.getLogger(SendStage.class);
 
     private final Inlet<LentFrame> in = Inlet.create("SendStage.in");
@@ -182,6 +186,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private @Nullable Transfer sending;
 
         private @Nullable LentFrame current;
+        private boolean everConnected;
         private boolean endSent;
         private long announcedLost;
         private @Nullable Throwable failure;
@@ -276,6 +281,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 onReady.invoke(taken);
             });
             link = taken;
+            everConnected = true;
             step(this::proceed);
         }
 
@@ -288,12 +294,14 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void proceed() throws IOException {
             while (true) {
                 if (sending == null && phase == Phase.STREAMING) {
-                    if (link != null && !hasBeenPulled(in)) {
-                        pull(in);
+                    if (link == null || hasBeenPulled(in)) {
+                        break;
                     }
-                    break;
+                    pull(in);
+                    link.arm(0);
+                    return; // without a flush: the acquire that answers the pull makes one, for a whole batch
                 }
-                if (sending == null && framing == Framing.SLUICE && failure == null && !endSent) {
+                if (sending == null && endIsDue()) {
                     prepareEnd();
                 }
                 if (sending == null) {
@@ -316,9 +324,12 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (link != null) {
                 link.arm(0); // completions, and the loss of the connection, are reported as errors
             }
-            if (current != null) {
-                pool.flush(); // nobody acquires, who would do it, while a frame waits here
-            }
+            pool.flush();
+        }
+
+        /** A receiver that never had a connection needs no END, and one that gets less than all must have none. */
+        private boolean endIsDue() {
+            return framing == Framing.SLUICE && everConnected && failure == null && !endSent;
         }
 
         private void handedOver() {
@@ -405,9 +416,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void connectionLost(String reason) throws IOException {
             int unacknowledged = abortLink();
             if (phase == Phase.FLUSHING) {
-                if (unacknowledged > 0 && failure == null) {
-                    failure = new IOException("the connection was lost at the end of the stream, with the last "
-                            + unacknowledged + " bytes not acknowledged: " + reason);
+                int data = unacknowledged - FIN;
+                if (data > 0 && failure == null) {
+                    failure = new IOException("the connection was lost at the end of the stream, with the last " + data
+                            + " bytes not acknowledged: " + reason);
                 }
                 lookAgain();
                 return;
@@ -454,8 +466,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void lookAgain() throws IOException {
             for (Iterator<Transport> i = aborted.iterator(); i.hasNext(); ) {
                 Transport transport = i.next();
-                transport.reap(onSettled);
-                if (transport.outstanding() == 0) {
+                if (reapAborted(transport)) {
                     transport.close();
                     i.remove();
                 }
@@ -481,12 +492,28 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
         }
 
+        /** True if there is nothing more to come from it: all is reaped, or its error queue cannot be read. */
+        private boolean reapAborted(Transport transport) {
+            try {
+                transport.reap(onSettled);
+                return transport.outstanding() == 0;
+            } catch (IOException e) {
+                LOG.warn(
+                        "{} completions of a lost connection cannot be reaped: {}",
+                        transport.outstanding(),
+                        e.getMessage());
+                return true;
+            }
+        }
+
         private void giveUp() {
             if (failure == null) {
-                int unacknowledged = link == null ? 0 : link.transport.unacknowledgedBytes();
-                failure = new IOException("gave up after " + drainTimeout.toMillis() + " ms: "
-                        + (current == null ? "" : "a frame was not sent whole, and ") + unacknowledged
-                        + " bytes were not acknowledged by the receiver");
+                String what = current == null ? "" : "a frame was not sent whole, ";
+                Link slow = link;
+                what += slow == null
+                        ? "there was no connection to the receiver"
+                        : slow.transport.unacknowledgedBytes() + " bytes were not acknowledged by the receiver";
+                failure = new IOException("gave up draining after " + drainTimeout.toMillis() + " ms: " + what);
             }
             dropEverything();
         }
@@ -494,9 +521,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** Ends without sending more: aborts the connection, reaps, and is done soon. */
         private void dropEverything() {
             cancelTimer(GIVE_UP);
-            if (phase != Phase.FLUSHING || !isClosed(in)) {
-                cancel(in);
-            }
+            cancel(in);
             phase = Phase.FLUSHING;
             sending = null;
             abortLink();
@@ -513,11 +538,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         public void postStop() {
             abortLink();
             for (Transport transport : aborted) {
-                try {
-                    transport.reap(onSettled);
-                } catch (IOException | RuntimeException e) {
-                    LOG.warn("completions could not be reaped: {}", e.getMessage());
-                }
+                reapAborted(transport);
                 transport.close();
             }
             for (Transfer transfer : transfers) {
