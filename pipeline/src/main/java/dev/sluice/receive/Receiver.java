@@ -177,6 +177,7 @@ public final class Receiver implements AutoCloseable {
             } else {
                 long missing = receivePayload(connection, header.payloadBytes());
                 if (missing > 0) {
+                    forget(header.payloadBytes() - missing);
                     return "the stream was cut off inside frame " + header.sequence() + " (" + missing + " of "
                             + header.payloadBytes() + " bytes missing)";
                 }
@@ -219,6 +220,15 @@ public final class Receiver implements AutoCloseable {
             buffer.limit(limit);
         }
         return 0;
+    }
+
+    /** Only whole frames count: a sender that comes back sends a frame that was cut off from its start, or not at all. */
+    private void forget(long cutBytes) throws IOException {
+        bytes.add(-cutBytes);
+        FileChannel from = file;
+        if (from != null) {
+            from.truncate(bytes.value());
+        }
     }
 
     /** Makes at least {@code wanted} bytes available from the buffer's position on; false at the end of the connection. */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.metrics.DeviceCounts;
+import dev.sluice.metrics.Summary;
+import dev.sluice.receive.Receiver;
+import dev.sluice.receive.Report;
+import dev.sluice.wire.Framing;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * The one rule, under stress: a producer that poisons every buffer the moment it is released, and a receiver that checks
+ * every word. A buffer given back too early would be seen as poison.
+ */
+class OwnershipIT {
+
+    private static final int FRAMES = 10_000;
+    private static final int BUFFERS = 16;
+    private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
+
+    @ParameterizedTest(name = "transport = {0}, zerocopy-threshold = {1}")
+    @CsvSource({"zerocopy, 0", "auto, 10KiB", "copy, 0"})
+    void noPoisonReachesAReceiverThatStopsReadingForSeconds(String transport, String threshold) throws Exception {
+        // Two to six stalls of 2 s in 10,000 frames of 32 KiB on average.
+        FaultyProxy.Faults faults = new FaultyProxy.Faults(100L << 20, Duration.ofSeconds(2), 0, 0);
+        Run run = run(transport, threshold, faults);
+
+        assertThat(run.stalls()).as(run.toString()).isPositive();
+        assertThat(run.report().wrongBytes()).as(run.toString()).isZero();
+        assertThat(run.report().problem()).as(run.toString()).isEmpty();
+        assertThat(run.report().frames()).as(run.toString()).isEqualTo(FRAMES);
+        assertThat(run.report().bytes())
+                .as(run.toString())
+                .isEqualTo(run.summary().acquiredBytes());
+        assertThat(run.report().verifiedBytes())
+                .as(run.toString())
+                .isEqualTo(run.report().bytes());
+        everyBufferIsBack(run);
+    }
+
+    @Test
+    void noPoisonReachesAReceiverWhoseConnectionBreaksAgainAndAgain() throws Exception {
+        FaultyProxy.Faults faults = new FaultyProxy.Faults(60L << 20, Duration.ofMillis(500), 8L << 20, 30);
+        Run run = run("zerocopy", "0", faults);
+
+        assertThat(run.resets()).as(run.toString()).isPositive();
+        assertThat(run.summary().reconnects()).as(run.toString()).isEqualTo(run.resets());
+        assertThat(run.report().wrongBytes()).as(run.toString()).isZero();
+        assertThat(run.report().problem()).as(run.toString()).isEmpty();
+        // Live delivery: what was on its way when a connection broke is missing, and nothing else is.
+        assertThat(run.report().bytes() + run.report().skippedBytes())
+                .as(run.toString())
+                .isEqualTo(run.summary().acquiredBytes());
+        everyBufferIsBack(run);
+    }
+
+    private static void everyBufferIsBack(Run run) {
+        assertThat(run.device().lent()).as(run.toString()).isZero();
+        assertThat(run.device().free()).as(run.toString()).isEqualTo(BUFFERS);
+        assertThat(run.summary().stuckBuffers()).as(run.toString()).isZero();
+        assertThat(run.summary().unsettledBytes()).as(run.toString()).isZero();
+        assertThat(run.summary().framesSent()).as(run.toString()).isEqualTo(FRAMES);
+        assertThat(run.failure()).as(run.toString()).isEmpty();
+    }
+
+    private record Run(
+            long seed, int stalls, int resets, Summary summary, String failure, DeviceCounts device, Report report) {}
+
+    private static Run run(String transport, String threshold, FaultyProxy.Faults faults) throws Exception {
+        Receiver.Options options = new Receiver.Options(Framing.SLUICE, true, null, true);
+        try (Receiver receiver = new Receiver(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), options);
+                FaultyProxy proxy = new FaultyProxy(receiver.address(), SEED, faults)) {
+            CompletableFuture<Report> report = CompletableFuture.supplyAsync(receiver::receive);
+            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(
+                    """
+                    sluice {
+                      sources { fpga {
+                        type = simulated, buffer-size = 64KiB, buffers = %d, frames = %d
+                        short-frames = 1, poison = true, seed = %d
+                      } }
+                      sinks { out {
+                        type = tcp, from = fpga, connect = "127.0.0.1:%d"
+                        transport = %s, zerocopy-threshold = %s, plain-after-copied = 0
+                        reconnect-min = 10ms, reconnect-max = 50ms
+                      } }
+                    }
+                    """.formatted(BUFFERS, FRAMES, SEED, proxy.address().getPort(), transport, threshold)));
+            // A receiver that gave up early would be waited for in vain.
+            CompletableFuture<Void> drained = report.thenRun(system::drain);
+            Outcome outcome = system.outcome().get(5, TimeUnit.MINUTES);
+            return new Run(
+                    SEED,
+                    proxy.stalls(),
+                    proxy.resets(),
+                    outcome.summary(),
+                    outcome.failure() == null ? "" : outcome.failure().toString(),
+                    system.counters().device(),
+                    drained.thenCombine(report, (done, received) -> received).get(1, TimeUnit.MINUTES));
+        }
+    }
+}
