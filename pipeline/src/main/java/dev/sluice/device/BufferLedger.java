@@ -58,7 +58,6 @@ final class BufferLedger implements AutoCloseable {
     private long totalLost;
     private long unreportedLost;
     private long starvedNanos;
-    private long starvedSince;
 
     BufferLedger(int count) throws LinuxException {
         states = new State[count];
@@ -76,12 +75,11 @@ final class BufferLedger implements AutoCloseable {
         return ready.fd();
     }
 
-    /** The engine runs from now on: time without an armed buffer counts as starved. */
+    /** The engine runs from now on. */
     void start() {
         lock.lock();
         try {
             running = true;
-            starvedSince = System.nanoTime();
         } finally {
             lock.unlock();
         }
@@ -91,9 +89,6 @@ final class BufferLedger implements AutoCloseable {
     void stop() {
         lock.lock();
         try {
-            if (running && armed.isEmpty()) {
-                starvedNanos += System.nanoTime() - starvedSince;
-            }
             running = false;
             while (!armed.isEmpty()) {
                 move(armed.removeFirst(), State.ARMED, State.FREE);
@@ -112,9 +107,6 @@ final class BufferLedger implements AutoCloseable {
                 return;
             }
             move(buffer, State.FREE, State.ARMED);
-            if (armed.isEmpty()) {
-                starvedNanos += System.nanoTime() - starvedSince;
-            }
             armed.addLast(buffer);
             armedOrHalted.signalAll();
         } finally {
@@ -132,13 +124,16 @@ final class BufferLedger implements AutoCloseable {
         }
     }
 
-    /** Waits up to {@code nanos} for a buffer to be armed or the engine to be halted. */
+    /** Waits up to {@code nanos} for a buffer to be armed or the engine to be halted: the engine is starved meanwhile. */
     void awaitArmed(long nanos) throws InterruptedException {
         lock.lockInterruptibly();
         try {
+            long began = System.nanoTime();
+            boolean waits = armed.isEmpty();
             for (long left = nanos; left > 0 && armed.isEmpty() && running; ) {
                 left = armedOrHalted.awaitNanos(left);
             }
+            starvedNanos += waits ? System.nanoTime() - began : 0;
         } finally {
             lock.unlock();
         }
@@ -156,9 +151,6 @@ final class BufferLedger implements AutoCloseable {
             }
             move(buffer, State.ARMED, State.FILLED);
             armed.removeFirst();
-            if (armed.isEmpty()) {
-                starvedSince = System.nanoTime();
-            }
             offset[buffer] = atOffset;
             bytes[buffer] = validBytes;
             sequence[buffer] = nextSequence++;
@@ -174,10 +166,11 @@ final class BufferLedger implements AutoCloseable {
         }
     }
 
-    /** Bytes came and there was no buffer for them; the next frame carries the number. */
-    void lose(long lost) {
+    /** Bytes came for {@code nanos} and there was no buffer for them; the next frame carries the number. */
+    void lose(long lost, long nanos) {
         lock.lock();
         try {
+            starvedNanos += nanos;
             totalLost += lost;
             unreportedLost += lost;
         } finally {
@@ -250,7 +243,6 @@ final class BufferLedger implements AutoCloseable {
     DeviceCounts counts() {
         lock.lock();
         try {
-            long starvedNow = running && armed.isEmpty() ? System.nanoTime() - starvedSince : 0;
             return new DeviceCounts(
                     states.length - armed.size() - filled.size() - lent,
                     armed.size(),
@@ -260,7 +252,7 @@ final class BufferLedger implements AutoCloseable {
                     frames,
                     totalBytes,
                     totalLost,
-                    starvedNanos + starvedNow);
+                    starvedNanos);
         } finally {
             lock.unlock();
         }
@@ -274,6 +266,9 @@ final class BufferLedger implements AutoCloseable {
     private void move(int buffer, State from, State to) {
         if (states[buffer] != from) {
             throw new IllegalStateException("buffer " + buffer + " is " + states[buffer] + ", not " + from);
+        }
+        if (to == State.FILLED && armed.peekFirst() != buffer) {
+            throw new IllegalStateException("buffer " + armed.peekFirst() + " is being written, not " + buffer);
         }
         states[buffer] = to;
         lent += to == State.LENT ? 1 : from == State.LENT ? -1 : 0;

@@ -129,10 +129,9 @@ public final class ReplayDevice implements BufferDevice {
         }
     }
 
-    /** Without starved time: a file waits for its reader, no engine waits for a buffer. */
     @Override
     public DeviceCounts counts() {
-        return ledger.counts().withStarvedNanos(0);
+        return ledger.counts();
     }
 
     @Override

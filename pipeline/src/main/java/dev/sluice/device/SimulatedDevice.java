@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A device without hardware: memfd pages, and a thread that plays the DMA engine. With a rate it produces on time, armed
  * buffer or not, and what finds none is lost and counted; without one it waits for buffers and loses nothing.
+ *
+ * <p>If the thread itself was held up (the process was stopped, the processors were busy), it makes up for it at once:
+ * the armed buffers are filled and what does not fit them is lost, as hardware would have done meanwhile.
  */
 public final class SimulatedDevice implements BufferDevice {
 
@@ -54,6 +57,8 @@ public final class SimulatedDevice implements BufferDevice {
         this.settings = settings;
         memory = SharedMemory.anonymous("sluice-" + name, settings.bufferBytes() * settings.buffers());
         ledger = new BufferLedger(settings.buffers());
+        // The first touch of a page is slow; a DMA engine knows no page faults.
+        write(0, memory.segment().byteSize(), 0, 0);
     }
 
     @Override
@@ -168,7 +173,7 @@ public final class SimulatedDevice implements BufferDevice {
                     ledger.fill(buffer, buffer * settings.bufferBytes(), bytes);
                     made++;
                 } else if (settings.bytesPerSecond() > 0 && !halted) {
-                    ledger.lose(bytes);
+                    ledger.lose(bytes, nanos(bytes));
                 } else {
                     continue; // nothing was produced: the same frame is tried again
                 }

@@ -34,7 +34,8 @@ public final class LinuxException extends IOException {
             Map.entry(Constants.ENOTCONN, "ENOTCONN"),
             Map.entry(Constants.ETIMEDOUT, "ETIMEDOUT"),
             Map.entry(Constants.ECONNREFUSED, "ECONNREFUSED"),
-            Map.entry(Constants.EHOSTUNREACH, "EHOSTUNREACH"));
+            Map.entry(Constants.EHOSTUNREACH, "EHOSTUNREACH"),
+            Map.entry(Constants.EINPROGRESS, "EINPROGRESS"));
 
     private final int errno;
 

@@ -12,7 +12,7 @@ package dev.sluice.metrics;
  * @param frames frames filled
  * @param bytes valid bytes in them
  * @param lostBytes bytes that came while no buffer was armed
- * @param starvedNanos time during which no buffer was armed
+ * @param starvedNanos how long the engine had no buffer to write to: it waited, or lost what came
  */
 public record DeviceCounts(
         int free,
@@ -27,8 +27,4 @@ public record DeviceCounts(
 
     /** Of a device that is not open yet. */
     static final DeviceCounts NONE = new DeviceCounts(0, 0, 0, 0, 0, 0, 0, 0, 0);
-
-    public DeviceCounts withStarvedNanos(long nanos) {
-        return new DeviceCounts(free, armed, filled, lent, quarantined, frames, bytes, lostBytes, nanos);
-    }
 }

@@ -21,7 +21,7 @@ import java.util.Map;
  * @param plainBytes ordinary sends
  * @param unsettledBytes sent with zero-copy, and not notified before the run ended
  * @param lostBytes bytes the source produced while no buffer was armed
- * @param starved for how long no buffer was armed
+ * @param starved how long the engine had no buffer to write to
  * @param unconfirmedBytes not acknowledged by the receiver's TCP when their connection broke
  * @param framesRepeated frames begun again on a new connection
  * @param framesLeft frames filled and not sent: left in the device, or acquired and given back
@@ -108,7 +108,7 @@ public record Summary(
         if (!plainReason.isEmpty()) {
             line(text, "", "plain because %s", plainReason);
         }
-        line(text, "lost", "%,d bytes, for want of a buffer during %.3f s", lostBytes, starved.toNanos() / 1e9);
+        line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", lostBytes, starved.toNanos() / 1e9);
         line(text, "buffers", "held %.2f ms (median), %.2f ms (longest)", holdMedianMillis, holdMaxMillis);
         if (reconnects > 0 || framesRepeated > 0 || unconfirmedBytes > 0) {
             line(
