@@ -36,7 +36,7 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
 
         private static final long serialVersionUID = 1L;
 
-        FilterException(String filter, Exception cause) {
+        FilterException(String filter, Throwable cause) {
             super(
                     "filter " + filter + " failed: "
                             + (cause instanceof IllegalArgumentException && cause.getMessage() != null
@@ -79,7 +79,7 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
         private void filterOne(LentFrame frame) {
             try {
                 frame.narrow(filter::filter);
-            } catch (Exception e) {
+            } catch (Throwable e) { // errors too: a missing class or too deep a recursion is the filter's, not ours
                 pool.release(frame);
                 failStage(new FilterException(name, e));
                 return;
