@@ -28,7 +28,9 @@ public final class Problems {
     public void add(ConfigOrigin where, String text) {
         String file = where.filename() != null
                 ? where.filename()
-                : where.resource() != null ? where.resource() : where.description();
+                : where.resource() != null
+                        ? where.resource()
+                        : where.withLineNumber(-1).description(); // which would have the line in it
         found.add(new Problem(file, Math.max(0, where.lineNumber()), text));
     }
 
@@ -47,7 +49,7 @@ public final class Problems {
     /** " (did you mean …?)" for the candidate nearest to a misspelt word, or nothing where none is near. */
     public static String suggestion(String word, Collection<String> candidates) {
         String best = "";
-        int bestDistance = Math.max(2, word.length() / 3) + 1;
+        int bestDistance = Math.min(word.length(), Math.max(2, word.length() / 3) + 1);
         for (String candidate : candidates) {
             int distance = distance(word, candidate);
             if (distance < bestDistance) {

@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import java.math.BigDecimal;
@@ -16,6 +17,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +30,8 @@ public final class Settings {
 
     /** What {@link #text} returns for a key that should have been written; the problem is recorded by then. */
     public static final String MISSING = "?";
+
+    private static final Pattern PLAIN_NUMBER = Pattern.compile("[-+0-9.eE]+");
 
     private final String node;
     private final ConfigObject given;
@@ -55,7 +59,7 @@ public final class Settings {
 
     /** A size in bytes from {@code least} to {@code most}. */
     public long bytes(String key, long least, long most) {
-        return within(key, least, most, read(key, "a size such as 4096, 4KiB or 1MB", c -> c.getBytes("v"), least));
+        return within(key, least, most, read(key, "a size such as 4096, 4KiB or 1MB", Settings::sizeBytes, least));
     }
 
     /** A whole number from {@code least} to {@code most}. */
@@ -144,7 +148,7 @@ public final class Settings {
         try {
             return reader.apply(ConfigFactory.empty().withValue("v", value));
         } catch (ConfigException e) {
-            problem(key, "is " + value.render() + ", which is not " + expected);
+            problem(key, "is " + value.render(ConfigRenderOptions.concise()) + ", which is not " + expected);
             return otherwise;
         }
     }
@@ -173,7 +177,12 @@ public final class Settings {
         return value;
     }
 
-    /** Typesafe Config would cut 1.5 down to 1. */
+    private static long sizeBytes(Config config) {
+        boolean plain = PLAIN_NUMBER.matcher(config.getString("v")).matches();
+        return plain ? wholeNumber(config) : config.getBytes("v");
+    }
+
+    /** Typesafe Config would cut 1.5 down to 1, and a number that is too large to the largest there is. */
     private static long wholeNumber(Config config) {
         try {
             return new BigDecimal(config.getString("v")).longValueExact();

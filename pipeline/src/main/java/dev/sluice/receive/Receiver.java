@@ -57,6 +57,7 @@ public final class Receiver implements AutoCloseable {
     private long skippedBytes;
     private int connections;
     private boolean ended;
+    private String brokenBecause = "";
 
     /** Of the last whole frame: the least position at which the next one can start, and its sequence. */
     private long nextPosition;
@@ -146,6 +147,7 @@ public final class Receiver implements AutoCloseable {
     /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
     private String receiveFrom(SocketChannel connection) throws IOException {
         buffer.clear();
+        brokenBecause = "";
         return options.framing() == Framing.RAW ? receiveRaw(connection) : receiveFrames(connection);
     }
 
@@ -158,7 +160,7 @@ public final class Receiver implements AutoCloseable {
         }
         buffer.flip();
         payload(buffer, true);
-        return "";
+        return brokenBecause.isEmpty() ? "" : "the connection broke: " + brokenBecause;
     }
 
     private String receiveFrames(SocketChannel connection) throws IOException {
@@ -171,7 +173,7 @@ public final class Receiver implements AutoCloseable {
             }
             buffer.get(headerBytes);
             header.validate();
-            place();
+            begin();
             if (header.type() == Header.TYPE_END) {
                 ended = true;
             } else {
@@ -182,15 +184,14 @@ public final class Receiver implements AutoCloseable {
                             + header.payloadBytes() + " bytes missing)";
                 }
                 frames++;
-                lastSequence = header.sequence();
-                nextPosition = header.sourceOffset() + header.payloadBytes();
             }
+            account();
         }
         return "";
     }
 
-    /** Checks a header against the frames before it, and counts what is missing between them. */
-    private void place() throws WireException {
+    /** Checks a header against the frames before it. */
+    private void begin() throws WireException {
         if (header.sequence() <= lastSequence) {
             throw new WireException("frame " + header.sequence() + " came after frame " + lastSequence);
         }
@@ -198,10 +199,18 @@ public final class Receiver implements AutoCloseable {
             throw new WireException("frame " + header.sequence() + " starts at source position " + header.sourceOffset()
                     + ", but " + nextPosition + " was reached before");
         }
+        Verifier.Run run = header.contiguous()
+                ? Verifier.Run.CONTIGUOUS
+                : header.wholeWords() ? Verifier.Run.CUT : Verifier.Run.UNCHECKED;
+        verifier.begin(run, header.sourceOffset());
+    }
+
+    /** Counts what is missing before a frame, once all of it has come: one that is cut off says so again. */
+    private void account() {
         lostBytes += header.lostBytes();
         skippedBytes += Math.max(0, header.sourceOffset() - nextPosition - header.lostBytes());
-        nextPosition = header.sourceOffset();
-        verifier.begin(header.contiguous() ? Verifier.Run.CONTIGUOUS : Verifier.Run.CUT, header.sourceOffset());
+        nextPosition = header.sourceOffset() + header.payloadBytes();
+        lastSequence = header.sequence();
     }
 
     /** Returns how many bytes did not come. */
@@ -249,7 +258,7 @@ public final class Receiver implements AutoCloseable {
         try {
             return connection.read(buffer) >= 0;
         } catch (IOException e) {
-            LOG.debug("the connection broke", e);
+            brokenBecause = String.valueOf(e.getMessage());
             return false;
         }
     }
@@ -266,8 +275,12 @@ public final class Receiver implements AutoCloseable {
         FileChannel to = file;
         if (to != null) {
             ByteBuffer recorded = from.duplicate().position(before).limit(before + taken);
-            while (recorded.hasRemaining()) {
-                to.write(recorded);
+            try {
+                while (recorded.hasRemaining()) {
+                    to.write(recorded);
+                }
+            } catch (IOException e) {
+                throw new IOException("cannot record to " + options.record() + ": " + e.getMessage(), e);
             }
         }
         bytes.add(taken);

@@ -17,8 +17,10 @@ final class Verifier {
     enum Run {
         /** The position of every byte: all are checked. */
         CONTIGUOUS,
-        /** The position of the first; a filter left bytes out after it: whole words must rise. */
+        /** The position of the first, and that a filter left out whole words after it: words must rise. */
         CUT,
+        /** A filter cut words in two, and nobody knows which: nothing is checked. */
+        UNCHECKED,
         /** Nothing, there are no headers: words must count up, and a jump ahead is a gap. */
         UNKNOWN
     }
@@ -51,11 +53,18 @@ final class Verifier {
      */
     void check(ByteBuffer bytes, boolean last) {
         bytes.order(ByteOrder.LITTLE_ENDIAN);
+        if (run == Run.UNCHECKED) {
+            uncheckedBytes += bytes.remaining();
+            bytes.position(bytes.limit());
+            return;
+        }
         if (run == Run.CONTIGUOUS) {
             while (bytes.hasRemaining() && (position & 7) != 0) {
                 checkByte(bytes.get());
             }
-            checkWords(bytes);
+            if (bytes.remaining() >= Long.BYTES) {
+                checkWords(bytes);
+            }
             while (bytes.hasRemaining()) {
                 checkByte(bytes.get());
             }

@@ -80,7 +80,11 @@ public final class LentFrame implements Frame {
     /** Narrows the frame to what {@code keeper} keeps. If it throws, the frame is as before. */
     void narrow(Keeper keeper) throws Exception {
         narrowed.begin(slices);
-        keeper.keep(this, narrowed);
+        try {
+            keeper.keep(this, narrowed);
+        } finally {
+            narrowed.seen = null; // whoever keeps a slice later has kept hold of what was lent
+        }
         Slices was = slices;
         slices = narrowed;
         narrowed = was;
@@ -90,6 +94,15 @@ public final class LentFrame implements Frame {
     @FunctionalInterface
     interface Keeper {
         void keep(Frame frame, Kept kept) throws Exception;
+    }
+
+    /** Whether every slice begins and ends between 64-bit words of the source's stream. */
+    boolean sliceWholeWords() {
+        long inWords = sourceOffset;
+        for (int i = 0; i < slices.count; i++) {
+            inWords |= slices.offset[i] | slices.length[i];
+        }
+        return (inWords & (Long.BYTES - 1)) == 0;
     }
 
     /** Address of the first byte of a slice. */

@@ -365,7 +365,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 Header header = headers[frame.buffer()];
                 header.encode(
                         Header.TYPE_FRAME,
-                        frame.sliceCount() == 1 ? Header.FLAG_CONTIGUOUS : 0,
+                        (frame.sliceCount() == 1 ? Header.FLAG_CONTIGUOUS : 0)
+                                | (frame.sliceWholeWords() ? Header.FLAG_WHOLE_WORDS : 0),
                         streamId,
                         frame.size(),
                         frame.sequence(),

@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigOriginFactory;
 import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
@@ -114,6 +115,9 @@ public final class TopologyReader {
     /** Typesafe Config puts file and line in front of its messages; here they come from the origin. */
     private static String plain(ConfigException e, ConfigOrigin origin) {
         String message = String.valueOf(e.getMessage());
+        if (message.contains("end of file")) {
+            return "the file ends inside a section or a list: a } or ] is missing";
+        }
         ConfigOrigin where = e.origin() != null ? e.origin() : origin;
         String prefix = where.description() + ": ";
         return message.startsWith(prefix) ? message.substring(prefix.length()) : message;
@@ -338,7 +342,10 @@ public final class TopologyReader {
         if (value == null || value instanceof ConfigObject) {
             return (ConfigObject) value;
         }
-        problems.add(value.origin(), key + " is " + value.render() + "; it must be a section: " + key + " { … }");
+        problems.add(
+                value.origin(),
+                key + " is " + value.render(ConfigRenderOptions.concise()) + "; it must be a section: " + key
+                        + " { … }");
         return null;
     }
 }

@@ -18,6 +18,7 @@ import java.util.zip.CRC32C;
  *   4  1  version         1
  *   5  1  type            1 FRAME, 2 END; 3 to 255 are reserved for HELLO, WELCOME, ACK and what comes later
  *   6  2  flags           bit 0 CONTIGUOUS: the payload is one run of the source's bytes, nothing was filtered out
+ *                         bit 1 WHOLE_WORDS: each of its runs begins and ends at a multiple of 8 of the source's bytes
  *   8  4  stream id
  *  12  4  payload length  bytes that follow the header; 0 for END
  *  16  8  sequence        of the frame at its source; for END, of the frame that would have come next
@@ -40,6 +41,7 @@ public final class Header {
     public static final int TYPE_FRAME = 1;
     public static final int TYPE_END = 2;
     public static final int FLAG_CONTIGUOUS = 1;
+    public static final int FLAG_WHOLE_WORDS = 2;
 
     /**
      * Longest payload that is believed, 1 GiB: far above any buffer a DMA engine fills at once, far below what a corrupt
@@ -123,7 +125,8 @@ public final class Header {
         if (type() == TYPE_END && payloadBytes() != 0) {
             throw new WireException("an END header with a payload of " + payloadBytes() + " bytes");
         }
-        if (lostBytes() < 0 || sourceOffset() < 0 || sourceOffset() < lostBytes()) {
+        boolean beyondTheEnd = sourceOffset() + payloadBytes() < 0;
+        if (lostBytes() < 0 || sourceOffset() < lostBytes() || beyondTheEnd) {
             throw new WireException("absurd position: source offset " + Long.toUnsignedString(sourceOffset())
                     + " after " + Long.toUnsignedString(lostBytes()) + " lost bytes");
         }
@@ -139,6 +142,10 @@ public final class Header {
 
     public boolean contiguous() {
         return (bytes.get(U16, 6) & FLAG_CONTIGUOUS) != 0;
+    }
+
+    public boolean wholeWords() {
+        return (bytes.get(U16, 6) & FLAG_WHOLE_WORDS) != 0;
     }
 
     public int stream() {

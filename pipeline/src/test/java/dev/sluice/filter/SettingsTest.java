@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.filter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.ConfigFactory;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class SettingsTest {
+
+    private final Problems problems = new Problems();
+
+    private Settings settings(String given) {
+        return settings(given, "");
+    }
+
+    private Settings settings(String given, String defaults) {
+        return new Settings(
+                "sinks.daq",
+                ConfigFactory.parseString(given).root(),
+                ConfigFactory.parseString(defaults).root(),
+                problems);
+    }
+
+    private List<String> texts() {
+        return problems.sorted().stream().map(Problems.Problem::text).toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4096, 4096", "4KiB, 4096", "4kB, 4000", "1MiB, 1048576", "1 GB, 1000000000", "0, 0", "7b, 7"})
+    void aSizeIsInBytes(String written, long bytes) {
+        assertThat(settings("v = " + written).bytes("v", 0)).isEqualTo(bytes);
+        assertThat(texts()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"-1", "-4KiB", "99999999999999999999", "9999999TiB", "many", "4 KiBs", "true", "[1]", "{a:1}"})
+    void whatIsNoSizeIsAProblemAndReadsAsTheLeast(String written) {
+        assertThat(settings("v = " + written).bytes("v", 5)).isEqualTo(5);
+        assertThat(texts()).hasSize(1).first().asString().startsWith("sinks.daq.v is ");
+    }
+
+    @Test
+    void aSizeOutOfRangeIsAProblemThatNamesTheRange() {
+        assertThat(settings("v = 4").bytes("v", 5)).isEqualTo(5);
+        assertThat(settings("v = 11").bytes("v", 5, 10)).isEqualTo(5);
+        assertThat(texts())
+                .containsExactly(
+                        "sinks.daq.v is 4; it must be at least 5", "sinks.daq.v is 11; it must be from 5 to 10");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1.5", "1e30", "99999999999999999999", "four", "4KiB", "true", "\"\""})
+    void whatIsNoWholeNumberIsAProblem(String written) {
+        assertThat(settings("v = " + written).count("v", 2, 9)).isEqualTo(2);
+        assertThat(texts())
+                .hasSize(1)
+                .first()
+                .asString()
+                .startsWith("sinks.daq.v is ")
+                .endsWith(", which is not a whole number");
+    }
+
+    @Test
+    void aWholeNumberMayBeWrittenInAnyWay() {
+        assertThat(settings("v = 7").count("v", 0, 9)).isEqualTo(7);
+        assertThat(settings("v = \"7\"").count("v", 0, 9)).isEqualTo(7);
+        assertThat(settings("v = 2e3").count("v", 0, 9000)).isEqualTo(2000);
+        assertThat(settings("v = -9223372036854775808").count("v", Long.MIN_VALUE, 0))
+                .isEqualTo(Long.MIN_VALUE);
+        assertThat(texts()).isEmpty();
+    }
+
+    @Test
+    void aNumberMustBeInItsRange() {
+        assertThat(settings("v = 0.25").number("v", 0, 1)).isEqualTo(0.25);
+        assertThat(texts()).isEmpty();
+        settings("v = 1.5").number("v", 0, 1);
+        settings("v = NaN").number("v", 0, 1);
+        settings("v = much").number("v", 0, 1);
+        assertThat(texts())
+                .containsExactly(
+                        "sinks.daq.v is 1.5; it must be from 0.0 to 1.0",
+                        "sinks.daq.v is NaN; it must be from 0.0 to 1.0",
+                        "sinks.daq.v is \"much\", which is not a number");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"200ms, 200", "5s, 5000", "1 minute, 60000", "7, 7", "0, 0"})
+    void aLengthOfTimeHasAUnit(String written, long millis) {
+        assertThat(settings("v = " + written).duration("v", Duration.ZERO)).hasMillis(millis);
+        assertThat(texts()).isEmpty();
+    }
+
+    @Test
+    void aLengthOfTimeMustBeLongEnough() {
+        settings("v = 5ms").duration("v", Duration.ofMillis(6));
+        settings("v = -1s").duration("v", Duration.ZERO);
+        settings("v = soon").duration("v", Duration.ZERO);
+        assertThat(texts())
+                .containsExactly(
+                        "sinks.daq.v is 5 ms; it must be at least 6 ms",
+                        "sinks.daq.v is -1000 ms; it must be at least 0 ms",
+                        "sinks.daq.v is \"soon\", which is not a length of time such as 200ms or 5s");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, true", "no, false", "on, true"})
+    void aFlagIsTrueOrFalse(String written, boolean value) {
+        assertThat(settings("v = " + written).flag("v")).isEqualTo(value);
+        assertThat(texts()).isEmpty();
+    }
+
+    @Test
+    void anythingElseIsNoFlag() {
+        settings("v = 3").flag("v");
+        assertThat(texts()).containsExactly("sinks.daq.v is 3, which is not true or false");
+    }
+
+    @Test
+    void aTextMustNotBeBlank() {
+        assertThat(settings("v = some text").text("v")).isEqualTo("some text");
+        assertThat(texts()).isEmpty();
+        settings("v = \" \"").text("v");
+        settings("v = [a]").text("v");
+        assertThat(texts()).containsExactly("sinks.daq.v is empty", "sinks.daq.v is [\"a\"], which is not text");
+    }
+
+    @Test
+    void aChoiceIsOneOfTheWords() {
+        assertThat(settings("v = nanoseconds").choice("v", TimeUnit.class)).isEqualTo(TimeUnit.NANOSECONDS);
+        assertThat(texts()).isEmpty();
+        settings("v = hour").choice("v", TimeUnit.class);
+        settings("v = HOURS").choice("v", TimeUnit.class);
+        assertThat(texts())
+                .hasSize(2)
+                .allMatch(text -> text.contains("write one of nanoseconds, microseconds, "))
+                .first()
+                .asString()
+                .startsWith("sinks.daq.v is \"hour\"")
+                .endsWith("(did you mean \"hours\"?)");
+    }
+
+    @Test
+    void theDefaultIsForWhatIsNotWrittenOrNull() {
+        assertThat(settings("", "v = 3").count("v", 0, 9)).isEqualTo(3);
+        assertThat(settings("v = null", "v = 3").count("v", 0, 9)).isEqualTo(3);
+        assertThat(settings("v = 4", "v = 3").count("v", 0, 9)).isEqualTo(4);
+        assertThat(texts()).isEmpty();
+    }
+
+    @Test
+    void aKeyWithoutADefaultMustBeWritten() {
+        assertThat(settings("").text("v")).isEqualTo(Settings.MISSING);
+        settings("v = null").bytes("w", 1);
+        assertThat(texts())
+                .containsExactly(
+                        "sinks.daq has no v; write v = text",
+                        "sinks.daq has no w; write w = a size such as 4096, 4KiB or 1MB");
+    }
+
+    @Test
+    void aKeyThatNobodyAskedForIsAProblemWithASuggestion() {
+        Settings settings = settings("framin = raw, port = 1, sub { a = 1 }", "framing = sluice");
+        settings.text("framing");
+        settings.section("sub");
+        settings.finish();
+        assertThat(texts())
+                .containsExactlyInAnyOrder(
+                        "sinks.daq.framin is not a setting here; known are framing, sub (did you mean \"framing\"?)",
+                        "sinks.daq.port is not a setting here; known are framing, sub");
+    }
+
+    @Test
+    void aProblemIsWhereTheKeyStandsOrElseTheNode() {
+        Settings settings = settings("\n\nv = many\n");
+        settings.bytes("v", 0);
+        settings.problem("w", "is missing");
+        assertThat(problems.sorted()).extracting(Problems.Problem::line).containsExactly(1, 3);
+    }
+}

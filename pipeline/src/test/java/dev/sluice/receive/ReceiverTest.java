@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.receive;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.device.Pattern;
+import dev.sluice.wire.Framing;
+import dev.sluice.wire.Header;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class ReceiverTest {
+
+    private static final InetSocketAddress ANY_PORT = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+    private static final int FRAME_BYTES = 1000;
+
+    @TempDir
+    private Path folder;
+
+    private static final class Stream {
+
+        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+
+        Stream header(int type, int flags, long payloadBytes, long sequence, long sourceOffset, long lostBytes) {
+            byte[] header = new byte[Header.BYTES];
+            new Header(MemorySegment.ofArray(header))
+                    .encode(type, flags, 0, payloadBytes, sequence, 0, sourceOffset, lostBytes);
+            return raw(header);
+        }
+
+        Stream raw(byte... more) {
+            bytes.writeBytes(more);
+            return this;
+        }
+
+        /** A frame of the source's bytes. */
+        Stream frame(long sequence, long sourceOffset, long lostBytes, int count) {
+            return header(Header.TYPE_FRAME, Header.FLAG_CONTIGUOUS, count, sequence, sourceOffset, lostBytes)
+                    .raw(source(sourceOffset, count));
+        }
+
+        Stream frames(int count) {
+            for (int sequence = 0; sequence < count; sequence++) {
+                frame(sequence, (long) sequence * FRAME_BYTES, 0, FRAME_BYTES);
+            }
+            return this;
+        }
+
+        Stream end(long sequence, long sourceOffset, long lostBytes) {
+            return header(Header.TYPE_END, 0, 0, sequence, sourceOffset, lostBytes);
+        }
+
+        byte[] toArray() {
+            return bytes.toByteArray();
+        }
+
+        Stream cut(int bytesLess) {
+            return new Stream().raw(Arrays.copyOf(toArray(), bytes.size() - bytesLess));
+        }
+
+        Stream flip(int at) {
+            byte[] flipped = toArray();
+            flipped[at] ^= 1;
+            return new Stream().raw(flipped);
+        }
+    }
+
+    private static byte[] source(long position, int count) {
+        byte[] bytes = new byte[count];
+        for (int i = 0; i < count; i++) {
+            bytes[i] = (byte) (Pattern.word(position + i) >>> (((position + i) & 7) * 8));
+        }
+        return bytes;
+    }
+
+    private static Receiver.Options options(Framing framing) {
+        return new Receiver.Options(framing, true, null, false);
+    }
+
+    /** What the receiver reports when each stream comes over a connection of its own. */
+    private static Report receive(Receiver.Options options, Stream... streams) throws Exception {
+        try (Receiver receiver = new Receiver(ANY_PORT, options)) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            for (Stream stream : streams) {
+                try (SocketChannel sender = SocketChannel.open(receiver.address())) {
+                    send(sender, stream);
+                }
+            }
+            return report.get();
+        }
+    }
+
+    /** A receiver that has seen enough hangs up; what it reports is what counts. */
+    private static void send(SocketChannel sender, Stream stream) {
+        ByteBuffer bytes = ByteBuffer.wrap(stream.toArray());
+        try {
+            while (bytes.hasRemaining()) {
+                sender.write(bytes);
+            }
+        } catch (IOException e) {
+            assertThat(e).hasMessageMatching("Broken pipe|Connection reset.*");
+        }
+    }
+
+    private static void assertRefused(Stream stream, String problem) throws Exception {
+        Report report = receive(options(Framing.SLUICE), stream);
+        assertThat(report.problem()).contains(problem).doesNotContain("\n");
+        assertThat(report.exitCode()).isEqualTo(1);
+    }
+
+    @Test
+    void aStreamThatEndsWithEndIsRight() throws Exception {
+        Report report = receive(options(Framing.SLUICE), new Stream().frames(3).end(3, 3 * FRAME_BYTES, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.frames()).isEqualTo(3);
+        assertThat(report.bytes()).isEqualTo(3 * FRAME_BYTES);
+        assertThat(report.verifiedBytes()).isEqualTo(3 * FRAME_BYTES);
+        assertThat(report.wrongBytes()).isZero();
+        assertThat(report.lostBytes()).isZero();
+        assertThat(report.skippedBytes()).isZero();
+        assertThat(report.connections()).isEqualTo(1);
+    }
+
+    @Test
+    void aStreamOfNothingButEndIsRight() throws Exception {
+        assertThat(receive(options(Framing.SLUICE), new Stream().end(0, 0, 0)).exitCode())
+                .isZero();
+    }
+
+    @Test
+    void aFrameLargerThanTheReadBufferIsCheckedInPieces() throws Exception {
+        int large = (5 << 20) + 3;
+        Report report = receive(
+                options(Framing.SLUICE),
+                new Stream().frame(0, 0, 0, large).frame(1, large, 0, 9).end(2, large + 9, 0));
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.verifiedBytes()).isEqualTo(large + 9);
+    }
+
+    @Test
+    void lostAndSkippedBytesAreToldApart() throws Exception {
+        Report report = receive(
+                options(Framing.SLUICE),
+                new Stream().frame(0, 0, 0, 8).frame(4, 108, 40, 8).end(6, 200, 30));
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.lostBytes()).isEqualTo(70);
+        assertThat(report.skippedBytes()).isEqualTo((100 - 40) + (84 - 30));
+    }
+
+    @Test
+    void aWrongByteIsCountedAndFailsTheRun() throws Exception {
+        Stream stream = new Stream().frames(2).end(2, 2 * FRAME_BYTES, 0);
+        Report report = receive(options(Framing.SLUICE), stream.flip(Header.BYTES + 16));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.wrongBytes()).isEqualTo(8);
+        assertThat(report.exitCode()).isEqualTo(1);
+    }
+
+    @Test
+    void aPayloadCutBetweenWordsIsCheckedAndOneCutWithinThemIsNot() throws Exception {
+        byte[] payload = ByteBuffer.allocate(16)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(5)
+                .putLong(9)
+                .array();
+        Stream stream = new Stream()
+                .header(Header.TYPE_FRAME, Header.FLAG_WHOLE_WORDS, payload.length, 0, 40, 0)
+                .raw(payload)
+                .header(Header.TYPE_FRAME, 0, 3, 1, 80, 0)
+                .raw((byte) 1, (byte) 2, (byte) 3)
+                .end(2, 96, 0);
+        Report report = receive(options(Framing.SLUICE), stream);
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.verifiedBytes()).isEqualTo(payload.length);
+        assertThat(report.uncheckedBytes()).isEqualTo(3);
+    }
+
+    @Test
+    void anotherProtocolIsToldFromItsFirstBytes() throws Exception {
+        assertRefused(new Stream().raw(new byte[100]), "bad magic 0x00000000");
+    }
+
+    @Test
+    void aWrongCrcIsRefused() throws Exception {
+        assertRefused(new Stream().frames(1).flip(20), "wrong header CRC");
+    }
+
+    @Test
+    void anAbsurdLengthIsRefusedBeforeAnyOfItIsAwaited() throws Exception {
+        assertRefused(
+                new Stream().header(Header.TYPE_FRAME, 0, 0xffff_ffffL, 0, 0, 0), "absurd payload length 4294967295");
+    }
+
+    @Test
+    void aHeaderCutShortIsAProblem() throws Exception {
+        assertRefused(
+                new Stream().frames(2).end(2, 2 * FRAME_BYTES, 0).cut(1),
+                "the stream was cut off inside a header (63 of 64 bytes)");
+    }
+
+    @Test
+    void aPayloadCutShortIsAProblem() throws Exception {
+        assertRefused(
+                new Stream().frames(2).cut(10), "the stream was cut off inside frame 1 (10 of 1000 bytes missing)");
+        assertRefused(
+                new Stream().frames(2).cut(FRAME_BYTES),
+                "the stream was cut off inside frame 1 (1000 of 1000 bytes missing)");
+    }
+
+    @Test
+    void aStreamWithoutEndIsAProblem() throws Exception {
+        assertRefused(new Stream().frames(2), "the connection closed without an END after 2 frames");
+        assertRefused(new Stream(), "the connection closed without an END after 0 frames");
+    }
+
+    @Test
+    void aSequenceThatDoesNotRiseIsRefused() throws Exception {
+        assertRefused(new Stream().frame(5, 0, 0, 8).frame(5, 8, 0, 8), "frame 5 came after frame 5");
+        assertRefused(new Stream().frame(5, 0, 0, 8).frame(4, 8, 0, 8), "frame 4 came after frame 5");
+        assertRefused(new Stream().frame(5, 0, 0, 8).end(5, 8, 0), "frame 5 came after frame 5");
+    }
+
+    @Test
+    void aPositionThatGoesBackIsRefused() throws Exception {
+        assertRefused(
+                new Stream().frame(0, 0, 0, 16).frame(1, 8, 0, 16),
+                "frame 1 starts at source position 8, but 16 was reached before");
+    }
+
+    @Test
+    void aPositionThatGoesBackOverTheLastOneIsRefused() throws Exception {
+        Stream stream = new Stream()
+                .frame(0, Long.MAX_VALUE - 7, 0, 8)
+                .frame(1, 8, 0, 16)
+                .end(2, 24, 0);
+        assertThat(receive(options(Framing.SLUICE), stream).exitCode()).isEqualTo(1);
+    }
+
+    @Test
+    void anEndWithAPayloadIsRefused() throws Exception {
+        assertRefused(
+                new Stream().header(Header.TYPE_END, 0, 8, 0, 0, 0).raw(new byte[8]),
+                "an END header with a payload of 8 bytes");
+    }
+
+    @Test
+    void aRawStreamEndsWithItsConnection() throws Exception {
+        Report report = receive(options(Framing.RAW), new Stream().raw(source(0, 100_003)));
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.bytes()).isEqualTo(100_003);
+        assertThat(report.verifiedBytes()).isEqualTo(100_000);
+        assertThat(report.uncheckedBytes()).isEqualTo(3);
+        assertThat(report.frames()).isZero();
+    }
+
+    @Test
+    void gapsOfARawStreamAreSkippedBytes() throws Exception {
+        Report report =
+                receive(options(Framing.RAW), new Stream().raw(source(0, 16)).raw(source(80, 16)));
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.skippedBytes()).isEqualTo(64);
+    }
+
+    @Test
+    void aRawStreamThatWasResetIsAProblem() throws Exception {
+        try (Receiver receiver = new Receiver(ANY_PORT, options(Framing.RAW))) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            SocketChannel sender = SocketChannel.open(receiver.address());
+            send(sender, new Stream().raw(source(0, 80)));
+            while (receiver.bytes() < 80) {
+                Thread.onSpinWait();
+            }
+            sender.setOption(StandardSocketOptions.SO_LINGER, 0);
+            sender.close();
+            assertThat(report.get().problem()).isNotEmpty();
+            assertThat(report.get().exitCode()).isEqualTo(1);
+        }
+    }
+
+    private Report receiveAndRecord(Path file, Framing framing, Stream stream) throws Exception {
+        return receive(new Receiver.Options(framing, false, file, false), stream);
+    }
+
+    @Test
+    void thePayloadIsRecordedOverWhatTheFileHeld() throws Exception {
+        Path file = Files.write(folder.resolve("file"), new byte[100_000]);
+        Report report =
+                receiveAndRecord(file, Framing.SLUICE, new Stream().frames(5).end(5, 5 * FRAME_BYTES, 0));
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 5 * FRAME_BYTES));
+        assertThat(report.verified()).isFalse();
+        receiveAndRecord(file, Framing.RAW, new Stream().raw(source(8, 3)));
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(8, 3));
+    }
+
+    @Test
+    void aFileThatCannotBeWrittenIsNamedBeforeAnythingIsReceived() {
+        Path missing = folder.resolve("no").resolve("file");
+        assertThatThrownBy(() -> receiveAndRecord(missing, Framing.RAW, new Stream()))
+                .isInstanceOf(IOException.class)
+                .hasMessage("cannot record to " + missing + ": no such folder");
+        assertThatThrownBy(() -> receiveAndRecord(folder, Framing.RAW, new Stream()))
+                .hasMessage("cannot record to " + folder + ": Is a directory");
+    }
+
+    @Test
+    void aFullDiskIsAProblem() throws Exception {
+        Report report = receiveAndRecord(Path.of("/dev/full"), Framing.RAW, new Stream().raw(source(8, 3)));
+        assertThat(report.problem()).contains("/dev/full").contains("No space left on device");
+        assertThat(report.exitCode()).isEqualTo(1);
+    }
+
+    @Test
+    void aPortInUseIsNamed() throws Exception {
+        try (Receiver first = new Receiver(ANY_PORT, options(Framing.RAW))) {
+            assertThatThrownBy(() -> new Receiver(first.address(), options(Framing.RAW)).close())
+                    .isInstanceOf(IOException.class)
+                    .hasMessage("cannot listen on " + first.address() + ": Address already in use");
+        }
+    }
+
+    @Test
+    void aNameThatIsNotKnownIsNamed() {
+        InetSocketAddress unknown = InetSocketAddress.createUnresolved("no.such.host", 1);
+        assertThatThrownBy(() -> new Receiver(unknown, options(Framing.RAW)).close())
+                .hasMessage("cannot listen on no.such.host: the name is not known");
+    }
+
+    private static Receiver.Options reconnecting(Path record) {
+        return new Receiver.Options(Framing.SLUICE, true, record, true);
+    }
+
+    private static final int LOST = 40;
+
+    /** A second frame that begins after lost bytes and is cut off, and the same again on the next connection. */
+    private static Stream[] brokenInsideTheSecondFrame() {
+        Stream second = new Stream().frame(1, FRAME_BYTES + LOST, LOST, FRAME_BYTES);
+        return new Stream[] {
+            new Stream().frames(1).raw(second.cut(100).toArray()),
+            new Stream().raw(second.toArray()).end(2, 2 * FRAME_BYTES + LOST, 0)
+        };
+    }
+
+    @Test
+    void afterABrokenConnectionTheFrameMayBeginAgain() throws Exception {
+        Report report = receive(reconnecting(null), brokenInsideTheSecondFrame());
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.exitCode()).isZero();
+        assertThat(report.connections()).isEqualTo(2);
+        assertThat(report.frames()).isEqualTo(2);
+        assertThat(report.skippedBytes()).isZero();
+    }
+
+    @Test
+    void lossAnnouncedAgainAfterABrokenConnectionIsCountedOnce() throws Exception {
+        assertThat(receive(reconnecting(null), brokenInsideTheSecondFrame()).lostBytes())
+                .isEqualTo(LOST);
+    }
+
+    @Test
+    void aFrameThatBeganAgainIsRecordedOnce() throws Exception {
+        Path file = folder.resolve("file");
+        receive(reconnecting(file), brokenInsideTheSecondFrame());
+        assertThat(Files.size(file)).isEqualTo(2 * FRAME_BYTES);
+    }
+
+    @Test
+    void aCorruptStreamIsNotMendedByAReconnect() throws Exception {
+        Report report = receive(reconnecting(null), new Stream().raw(new byte[64]));
+        assertThat(report.problem()).contains("bad magic");
+    }
+
+    @Test
+    void aReportIsTextForPeopleAndJsonForPrograms() throws Exception {
+        Report report = receive(options(Framing.SLUICE), new Stream().frames(2).end(2, 2 * FRAME_BYTES, 0));
+        assertThat(report.text()).contains("2 frames, 2,000 bytes").contains("verified 2000 bytes, 0 wrong\n");
+        assertThat(report.json())
+                .doesNotContain("\n")
+                .contains("\"bytes\":2000")
+                .contains("\"problem\":\"\"");
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.device.BufferDevice;
+import dev.sluice.device.FrameBatch;
+import dev.sluice.device.ReplayDevice;
+import dev.sluice.device.SimulatedDevice;
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.Loopback;
+import dev.sluice.metrics.PipelineCounters;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class FramePoolTest {
+
+    private static final int BUFFERS = 4;
+    private static final long FRAME_BYTES = 10;
+    private static final int FILE_BYTES = 75;
+
+    @TempDir
+    private Path folder;
+
+    private final PipelineCounters counters = new PipelineCounters();
+    private BufferDevice device;
+    private FramePool pool;
+
+    @BeforeEach
+    void open() throws IOException {
+        Path file = Files.write(folder.resolve("file"), new byte[FILE_BYTES]);
+        device = new ReplayDevice("file", new ReplayDevice.Settings(file, FRAME_BYTES, BUFFERS, false));
+        device.start();
+        pool = new FramePool(device, counters);
+    }
+
+    @AfterEach
+    void close() {
+        device.close();
+    }
+
+    private List<LentFrame> acquire(int count) throws IOException {
+        FrameBatch batch = new FrameBatch(count);
+        assertThat(device.acquire(batch)).isEqualTo(count);
+        List<LentFrame> frames = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            frames.add(pool.lend(batch, i));
+        }
+        return frames;
+    }
+
+    private int lent() {
+        return device.counts().lent();
+    }
+
+    @Test
+    void aFrameIsAlwaysTheSameObjectForItsBuffer() throws Exception {
+        assertThat(pool.size()).isEqualTo(BUFFERS);
+        LentFrame frame = acquire(1).getFirst();
+        assertThat(frame).isSameAs(pool.frame(0));
+        assertThat(frame.held()).isTrue();
+        assertThat(frame.size()).isEqualTo(FRAME_BYTES);
+    }
+
+    @Test
+    void countsWhatIsAcquiredAndWhereTheSourceIs() throws Exception {
+        acquire(3);
+        assertThat(pool.sourcePosition()).isEqualTo(3 * FRAME_BYTES);
+        assertThat(pool.nextSequence()).isEqualTo(3);
+        assertThat(pool.lostBytes()).isZero();
+        assertThat(counters.frames.value()).isEqualTo(3);
+        assertThat(counters.acquired.value()).isEqualTo(3 * FRAME_BYTES);
+        assertThat(pool.frame(2).sourceOffset()).isEqualTo(2 * FRAME_BYTES);
+    }
+
+    @Test
+    void releasesReachTheDeviceWithTheFlush() throws Exception {
+        List<LentFrame> frames = acquire(3);
+        pool.release(frames.get(2));
+        pool.release(frames.get(0));
+        assertThat(lent()).isEqualTo(3);
+        pool.flush();
+        assertThat(lent()).isEqualTo(1);
+        pool.flush();
+        assertThat(lent()).isEqualTo(1);
+        assertThat(frames.get(1).held()).isTrue();
+    }
+
+    @Test
+    void aBufferReleasedTwiceIsRefusedAndGivenBackOnce() throws Exception {
+        LentFrame frame = acquire(1).getFirst();
+        pool.release(frame);
+        assertThatThrownBy(() -> pool.release(frame)).hasMessage("buffer 0 is released twice");
+        pool.flush();
+        assertThatThrownBy(() -> pool.release(frame)).isInstanceOf(IllegalStateException.class);
+        assertThat(lent()).isZero();
+    }
+
+    @Test
+    void aReleasedBufferComesBackWithAnotherFrame() throws Exception {
+        for (int sequence = 0; sequence < 7; sequence++) {
+            LentFrame frame = acquire(1).getFirst();
+            assertThat(frame.sequence()).isEqualTo(sequence);
+            assertThat(frame.sourceOffset()).isEqualTo(sequence * FRAME_BYTES);
+            pool.release(frame);
+            pool.flush();
+        }
+    }
+
+    @Test
+    void reclaimGivesBackWhatAnyoneStillHeldAndSaysHowMuch() throws Exception {
+        List<LentFrame> frames = acquire(BUFFERS);
+        pool.release(frames.get(1));
+        assertThat(pool.reclaim()).isEqualTo(BUFFERS - 1);
+        assertThat(lent()).isZero();
+        assertThat(pool.reclaim()).isZero();
+    }
+
+    @Test
+    void reclaimLeavesOutWhatTheKernelHolds() throws Exception {
+        acquire(BUFFERS);
+        pool.keepFromDevice(2);
+        pool.keepFromDevice(2);
+        assertThat(counters.stuckBuffers.value()).isEqualTo(1);
+        assertThat(pool.reclaim()).isEqualTo(BUFFERS - 1);
+        assertThat(lent()).isEqualTo(1);
+        assertThat(pool.frame(2).held()).isTrue();
+    }
+
+    @Test
+    void aReleaseThatTheDeviceRefusesIsAnError() throws Exception {
+        LentFrame frame = acquire(1).getFirst();
+        device.release(new int[] {frame.buffer()}, 1);
+        pool.release(frame);
+        assertThatThrownBy(pool::flush).isInstanceOf(LinuxException.class).hasMessageContaining("is not lent");
+    }
+
+    @Test
+    void theTimeABufferWasHeldIsRecorded() throws Exception {
+        assertThat(counters.holdTimes.percentileMillis(100)).isZero();
+        pool.release(acquire(1).getFirst());
+        assertThat(counters.holdTimes.percentileMillis(100)).isPositive();
+    }
+
+    /** A device that fills faster than anybody reads, so that bytes are lost before the frames after the first four. */
+    @Test
+    void lostBytesMoveTheSourcePosition() throws Exception {
+        SimulatedDevice.Settings tooFast =
+                new SimulatedDevice.Settings(8, BUFFERS, 1_000_000_000, BUFFERS + 1, 0, 1, false);
+        try (SimulatedDevice lossy = new SimulatedDevice("sim", tooFast)) {
+            FramePool lossyPool = new FramePool(lossy, counters);
+            lossy.start();
+            while (lossy.counts().lostBytes() == 0) {
+                Thread.onSpinWait();
+            }
+            FrameBatch batch = new FrameBatch(1);
+            for (int frames = 0; frames < BUFFERS + 1; frames++) {
+                while (lossy.acquire(batch) == 0) {
+                    Loopback.await(lossy.readyFd(), Constants.POLLIN);
+                }
+                lossyPool.release(lossyPool.lend(batch, 0));
+                lossyPool.flush();
+            }
+            long lost = lossy.counts().lostBytes();
+            assertThat(lossyPool.lostBytes()).isEqualTo(lost).isPositive();
+            assertThat(lossyPool.sourcePosition()).isEqualTo(lost + (BUFFERS + 1) * 8);
+            assertThat(lossyPool.frame(batch.buffer(0)).sourceOffset()).isEqualTo(lossyPool.sourcePosition() - 8);
+        }
+    }
+}
