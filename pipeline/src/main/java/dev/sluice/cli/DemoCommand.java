@@ -4,6 +4,7 @@ package dev.sluice.cli;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigValueFactory;
 import dev.sluice.control.Outcome;
 import dev.sluice.control.PipelineSystem;
 import dev.sluice.topology.Topology;
@@ -15,8 +16,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -28,6 +29,9 @@ import picocli.CommandLine.Spec;
         description = "Streams a simulated device over TCP to a receiver process that checks every word.",
         mixinStandardHelpOptions = true)
 final class DemoCommand implements Callable<Integer> {
+
+    /** What the receiver's report may take once the sender has ended: it has all it needs by then. */
+    private static final int MOST_SECONDS_FOR_REPORT = 10;
 
     @Option(
             names = "--seconds",
@@ -49,8 +53,22 @@ final class DemoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (seconds < 1) {
+            throw Main.wrong(spec, "--seconds", String.valueOf(seconds), "a number from 1 on");
+        }
+        try {
+            ConfigFactory.empty()
+                    .withValue("rate", ConfigValueFactory.fromAnyRef(rate))
+                    .getBytes("rate");
+        } catch (ConfigException e) {
+            throw Main.wrong(spec, "--rate", rate, "a size such as 100MB, or 0");
+        }
         PrintWriter out = spec.commandLine().getOut();
+        // Ctrl-C in a terminal goes to both processes: the receiver is to outlive the sender, and ends with its stream.
         Process receiver = new ProcessBuilder(List.of(
+                        "/bin/sh",
+                        "-c",
+                        "trap '' INT; exec \"$0\" \"$@\"",
                         ProcessHandle.current().info().command().orElse("java"),
                         "--enable-native-access=ALL-UNNAMED",
                         "--sun-misc-unsafe-memory-access=allow",
@@ -63,6 +81,8 @@ final class DemoCommand implements Callable<Integer> {
                         "--json"))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
+        Thread orphaned = new Thread(receiver::destroy, "end-receiver");
+        Runtime.getRuntime().addShutdownHook(orphaned);
         try (BufferedReader lines = receiver.inputReader()) {
             String address = json(lines).getString("listening");
             Optional<Topology> topology = TopologyFile.orProblems(
@@ -74,11 +94,21 @@ final class DemoCommand implements Callable<Integer> {
             out.printf("simulated device, %s/s → pipeline → %s, for %d s%n", rate, address, seconds);
             out.flush();
             PipelineSystem system = PipelineSystem.start(topology.get());
-            CompletableFuture.delayedExecutor(seconds, TimeUnit.SECONDS).execute(system::drain);
+            Thread.ofVirtual().start(() -> drainAfterSeconds(system));
+            Runtime.getRuntime().removeShutdownHook(orphaned); // Foreground drains instead, and then it ends by itself
             return Foreground.run(system, true, outcome -> report(outcome, lines, receiver));
         } finally {
             receiver.destroy();
         }
+    }
+
+    /** Counted from the first frame: a virtual machine that starts slowly shall not use the time up. */
+    private void drainAfterSeconds(PipelineSystem system) {
+        while (system.counters().frames.value() == 0 && !system.outcome().isDone()) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
+        }
+        LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(seconds));
+        system.drain();
     }
 
     private String topology(String address) {
@@ -100,6 +130,9 @@ final class DemoCommand implements Callable<Integer> {
             return outcome.exitCode();
         }
         try {
+            if (!receiver.waitFor(MOST_SECONDS_FOR_REPORT, TimeUnit.SECONDS)) {
+                receiver.destroy(); // it was never connected to, or it hangs
+            }
             Config report = json(lines);
             long verified = report.getLong("verified_bytes");
             long wrong = report.getLong("wrong_bytes");

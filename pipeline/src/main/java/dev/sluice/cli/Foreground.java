@@ -60,7 +60,8 @@ final class Foreground {
             } catch (TimeoutException e) {
                 if (live) {
                     String figures = line.next();
-                    err.print(overwrite ? ERASE_LINE + figures : figures + System.lineSeparator());
+                    // Back at the line's start, so that what is logged meanwhile is written over the figures.
+                    err.print(overwrite ? ERASE_LINE + figures + "\r" : figures + System.lineSeparator());
                     err.flush();
                 }
             } catch (InterruptedException e) {

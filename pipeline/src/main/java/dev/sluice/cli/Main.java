@@ -5,6 +5,7 @@ import java.util.concurrent.Callable;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
@@ -48,6 +49,12 @@ public final class Main implements Callable<Integer> {
     private static int explain(Exception failure, CommandLine command, CommandLine.ParseResult parsed) {
         Verbosity.report(failure, command.getErr());
         return EXIT_FAILED;
+    }
+
+    /** An option's value that makes no sense: exit status 2, with the usage. */
+    static CommandLine.ParameterException wrong(CommandSpec spec, String option, String value, String expected) {
+        return new CommandLine.ParameterException(
+                spec.commandLine(), option + " is \"" + value + "\"; write " + expected);
     }
 
     /** The version of the jar. */

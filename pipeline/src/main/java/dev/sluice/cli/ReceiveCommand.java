@@ -15,7 +15,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -64,12 +63,12 @@ final class ReceiveCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         HostAndPort address = HostAndPort.parse(listen);
         if (address == null) {
-            throw wrong("--listen", listen, "HOST:PORT, such as 127.0.0.1:7000");
+            throw Main.wrong(spec, "--listen", listen, "HOST:PORT, such as 127.0.0.1:7000");
         }
         Framing chosen = switch (framing.toLowerCase(Locale.ROOT)) {
             case "raw" -> Framing.RAW;
             case "sluice" -> Framing.SLUICE;
-            default -> throw wrong("--framing", framing, "raw or sluice");
+            default -> throw Main.wrong(spec, "--framing", framing, "raw or sluice");
         };
         Receiver.Options options = new Receiver.Options(chosen, verify, record, reconnect);
         try (Receiver receiver = new Receiver(new InetSocketAddress(address.host(), address.port()), options)) {
@@ -91,10 +90,5 @@ final class ReceiveCommand implements Callable<Integer> {
             }
             return report.exitCode();
         }
-    }
-
-    private CommandLine.ParameterException wrong(String option, String value, String expected) {
-        return new CommandLine.ParameterException(
-                spec.commandLine(), option + " is \"" + value + "\"; write " + expected);
     }
 }

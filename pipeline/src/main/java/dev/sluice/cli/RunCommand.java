@@ -3,6 +3,7 @@ package dev.sluice.cli;
 
 import dev.sluice.control.Outcome;
 import dev.sluice.control.PipelineSystem;
+import dev.sluice.metrics.Summary;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.TopologyReader;
 import java.io.PrintWriter;
@@ -46,11 +47,11 @@ final class RunCommand implements Callable<Integer> {
 
     private int report(Outcome outcome, PrintWriter err) {
         PrintWriter out = spec.commandLine().getOut();
-        out.print(
-                json
-                        ? outcome.summary().json() + System.lineSeparator()
-                        : outcome.summary().text());
-        out.flush();
+        if (outcome.started()) {
+            Summary summary = outcome.summary();
+            out.print(json ? summary.json() + System.lineSeparator() : summary.text());
+            out.flush();
+        }
         if (outcome.failure() != null) {
             Verbosity.report(outcome.failure(), err);
         }

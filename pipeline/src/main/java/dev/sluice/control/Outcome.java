@@ -11,6 +11,11 @@ import org.jspecify.annotations.Nullable;
  */
 public record Outcome(Summary summary, @Nullable Throwable failure) {
 
+    /** Whether the device could be opened at all; else there is nothing to sum up. */
+    public boolean started() {
+        return !summary.elapsed().isZero();
+    }
+
     /** Exit status of the process. */
     public int exitCode() {
         return failure == null && summary.stuckBuffers() == 0 ? 0 : 1;

@@ -115,7 +115,7 @@ final class Pipeline {
     }
 
     private Behavior<Message> onOpeningFailed(OpeningFailed failed) {
-        ended.tell(new Outcome(Summary.of(counters, counters.device(), 0, elapsed()), failed.cause()));
+        ended.tell(new Outcome(Summary.of(counters, counters.device(), 0, Duration.ZERO), failed.cause()));
         return Behaviors.stopped();
     }
 

@@ -25,8 +25,8 @@ public final class LiveLine {
         DeviceCounts device = counters.device();
         return String.format(
                 Locale.ROOT,
-                "%7.1f MB/s | buffers: %d armed, %d filled, %d lent | in flight %.1f MB | by reference %.1f MB, "
-                        + "copied %.1f MB, plain %.1f MB | lost %d B",
+                "%6.1f MB/s | %d armed %d filled %d lent | MB: %.0f in flight %.0f by reference %.0f copied "
+                        + "%.0f plain %.0f lost",
                 rate,
                 device.armed(),
                 device.filled(),
@@ -35,6 +35,6 @@ public final class LiveLine {
                 counters.send.byReference.value() / 1e6,
                 counters.send.copied.value() / 1e6,
                 counters.send.plain.value() / 1e6,
-                device.lostBytes());
+                device.lostBytes() / 1e6);
     }
 }

@@ -99,31 +99,21 @@ public record Summary(
         line(text, "kept", "%,d bytes in %,d frames sent", keptBytes, framesSent);
         line(text, "sent", "%,d bytes in %.2f s, %.1f MB/s", sentBytes, elapsed.toNanos() / 1e9, megabytesPerSecond());
         line(text, "by reference", "%,d bytes", byReferenceBytes);
-        line(
-                text,
-                "copied",
-                "%,d bytes by the kernel in spite of zero-copy, %,d in plain sends",
-                copiedBytes,
-                plainBytes);
-        if (!plainReason.isEmpty()) {
-            line(text, "", "plain because %s", plainReason);
-        }
+        line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", copiedBytes);
+        line(text, "plain", "%,d bytes%s", plainBytes, plainReason.isEmpty() ? "" : ": " + plainReason);
         line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", lostBytes, starved.toNanos() / 1e9);
         line(text, "buffers", "held %.2f ms (median), %.2f ms (longest)", holdMedianMillis, holdMaxMillis);
-        if (reconnects > 0 || framesRepeated > 0 || unconfirmedBytes > 0) {
-            line(
-                    text,
-                    "reconnects",
-                    "%,d; %,d frames begun again, %,d bytes unacknowledged when a connection broke",
-                    reconnects,
-                    framesRepeated,
-                    unconfirmedBytes);
+        if (reconnects > 0 || framesRepeated > 0) {
+            line(text, "reconnects", "%,d; %,d frames begun again", reconnects, framesRepeated);
+        }
+        if (unconfirmedBytes > 0) {
+            line(text, "unconfirmed", "%,d bytes were not acknowledged when their connection broke", unconfirmedBytes);
         }
         if (noBuffers > 0) {
             line(text, "ENOBUFS", "%,d sends refused: raise net.core.optmem_max or the memlock limit", noBuffers);
         }
         if (framesLeft > 0) {
-            line(text, "left", "%,d frames filled and not sent", framesLeft);
+            line(text, "left", "%,d frames were filled, but not sent before the end", framesLeft);
         }
         if (stuckBuffers > 0 || unsettledBytes > 0) {
             line(

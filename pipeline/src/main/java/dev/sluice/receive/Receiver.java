@@ -86,7 +86,8 @@ public final class Receiver implements AutoCloseable {
             throw new IOException("cannot record to " + options.record() + ": " + reason(e), e);
         } catch (IOException e) {
             server.close();
-            throw new IOException("cannot listen on " + listen + ": " + e.getMessage(), e);
+            throw new IOException(
+                    "cannot listen on " + listen.getHostString() + ":" + listen.getPort() + ": " + e.getMessage(), e);
         }
     }
 
@@ -169,7 +170,7 @@ public final class Receiver implements AutoCloseable {
             if (!fill(connection, Header.BYTES)) {
                 return buffer.hasRemaining()
                         ? "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)"
-                        : "the connection closed without an END after " + frames + " frames";
+                        : "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames");
             }
             buffer.get(headerBytes);
             header.validate();

@@ -14,7 +14,7 @@ import java.util.Map;
  * @param frames whole frames; 0 with {@code framing = raw}
  * @param bytes payload bytes
  * @param verified whether they were checked at all
- * @param verifiedBytes bytes looked at
+ * @param verifiedBytes bytes looked at, those of frames that were cut off included
  * @param wrongBytes of these, wrong ones
  * @param uncheckedBytes bytes that cannot be checked: parts of words, cut off by a filter or by the end
  * @param lostBytes bytes that the sender announced as lost at the source

@@ -98,11 +98,11 @@ public final class LentFrame implements Frame {
 
     /** Whether every slice begins and ends between 64-bit words of the source's stream. */
     boolean sliceWholeWords() {
-        long inWords = sourceOffset;
+        long edges = 0;
         for (int i = 0; i < slices.count; i++) {
-            inWords |= slices.offset[i] | slices.length[i];
+            edges |= (sourceOffset + slices.offset[i]) | slices.length[i];
         }
-        return (inWords & (Long.BYTES - 1)) == 0;
+        return (edges & (Long.BYTES - 1)) == 0;
     }
 
     /** Address of the first byte of a slice. */

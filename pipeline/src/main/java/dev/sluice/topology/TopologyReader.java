@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigOriginFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
@@ -19,6 +20,9 @@ import dev.sluice.filter.Settings;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -33,6 +37,7 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -58,6 +63,9 @@ public final class TopologyReader {
     private final Map<String, ConfigOrigin> origins = new HashMap<>();
 
     private final Map<String, String> from = new LinkedHashMap<>();
+
+    /** By node: reports a problem with its "from", at the line where that stands. */
+    private final Map<String, Consumer<String>> fromProblems = new HashMap<>();
 
     private TopologyReader() {
         for (FilterFactory factory : ServiceLoader.load(FilterFactory.class)) {
@@ -94,6 +102,12 @@ public final class TopologyReader {
             problems.add(origin, Files.exists(file) ? "is not a file that can be read" : "does not exist");
             return new Invalid(problems.sorted());
         }
+        try {
+            Files.readString(file); // Typesafe Config would replace what is not UTF-8 without a word
+        } catch (IOException e) {
+            problems.add(origin, e instanceof CharacterCodingException ? "is not UTF-8 text" : "cannot be read");
+            return new Invalid(problems.sorted());
+        }
         return guard(
                 origin,
                 () -> ConfigFactory.parseFile(
@@ -115,6 +129,9 @@ public final class TopologyReader {
     /** Typesafe Config puts file and line in front of its messages; here they come from the origin. */
     private static String plain(ConfigException e, ConfigOrigin origin) {
         String message = String.valueOf(e.getMessage());
+        if (e.getCause() instanceof FileNotFoundException missing) {
+            return "the file that is to be included cannot be read: " + missing.getMessage();
+        }
         if (message.contains("end of file")) {
             return "the file ends inside a section or a list: a } or ] is missing";
         }
@@ -133,7 +150,11 @@ public final class TopologyReader {
             }
         }
         ConfigObject sluice = object(file.root(), "sluice");
+        object(file.root(), "pekko");
         if (sluice == null) {
+            if (file.root().containsKey("sluice")) {
+                return null; // and it was said what it is instead
+            }
             problems.add(origin, "has no section \"sluice\": write sluice { sources { … } sinks { … } }");
             return null;
         }
@@ -144,7 +165,8 @@ public final class TopologyReader {
         readSection(global, sluice, "filters", this::readFilter);
         readSection(global, sluice, "sinks", this::readSink);
         global.finish();
-        Config pekko = file.hasPath("pekko") ? file.withOnlyPath("pekko") : ConfigFactory.empty();
+        Config pekko =
+                file.root().get("pekko") instanceof ConfigObject ? file.withOnlyPath("pekko") : ConfigFactory.empty();
         return join(sluice, drainTimeout, pekko);
     }
 
@@ -173,6 +195,9 @@ public final class TopologyReader {
                                 + "): every node needs a name of its own");
             }
             ConfigValue typeValue = node.get("type");
+            if (typeValue != null && typeValue.valueType() == ConfigValueType.NULL) {
+                typeValue = null;
+            }
             String type = typeValue == null ? "" : String.valueOf(typeValue.unwrapped());
             Map<String, ConfigObject> known = types(section);
             ConfigObject defaults = known.get(type);
@@ -183,18 +208,26 @@ public final class TopologyReader {
                                 + (typeValue == null ? " has no type" : ".type is \"" + type + "\"")
                                 + "; write one of " + String.join(", ", known.keySet())
                                 + Problems.suggestion(type, known.keySet()));
-                if (node.get("from") != null) {
-                    from.put(name, String.valueOf(node.get("from").unwrapped()));
-                }
+                readFrom(section, name, node);
                 continue;
             }
             Settings settings = new Settings(section + "." + name, node, defaults, problems);
             settings.text("type");
             if (!section.equals("sources")) {
-                from.put(name, settings.text("from"));
+                settings.text("from");
             }
+            readFrom(section, name, node);
             reader.read(name, type, settings);
             settings.finish();
+        }
+    }
+
+    /** Notes what a node takes its frames from, if it says so in a word; if not, its settings report that. */
+    private void readFrom(String section, String name, ConfigObject node) {
+        ConfigValue value = node.get("from");
+        if (!section.equals("sources") && value != null && value.valueType() == ConfigValueType.STRING) {
+            from.put(name, String.valueOf(value.unwrapped()));
+            fromProblems.put(name, text -> problems.add(value.origin(), section + "." + name + ".from " + text));
         }
     }
 
@@ -324,11 +357,10 @@ public final class TopologyReader {
     private void checkFrom(String node, String before) {
         Set<String> takeable = new TreeSet<>(origins.keySet());
         takeable.removeIf(name -> sinks.containsKey(name) || name.equals(node));
-        if (!takeable.contains(before)) {
-            problems.add(
-                    origin(node),
-                    node + ".from is \"" + before + "\", which is no source or filter here; there are "
-                            + String.join(", ", takeable) + Problems.suggestion(before, takeable));
+        Consumer<String> report = fromProblems.get(node);
+        if (report != null && !takeable.contains(before)) {
+            report.accept("is \"" + before + "\", which is no source or filter here; there are "
+                    + String.join(", ", takeable) + Problems.suggestion(before, takeable));
         }
     }
 

@@ -34,7 +34,11 @@ final class ZerocopyTransport extends SocketTransport {
 
     @Override
     long sendSome(Transfer transfer) {
-        if (plain || transfer.meanStretchBytes() < options.thresholdBytes()) {
+        if (plain) {
+            return sendPlainly(transfer);
+        }
+        if (transfer.meanStretchBytes() < options.thresholdBytes()) {
+            explainSmall(transfer.meanStretchBytes());
             return sendPlainly(transfer);
         }
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
@@ -79,6 +83,14 @@ final class ZerocopyTransport extends SocketTransport {
         if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
             goPlain("the kernel copied the last " + copiedInARow + " zero-copy sends (loopback, or a route without "
                     + "scatter-gather or checksum offload): plain sends are cheaper there");
+        }
+    }
+
+    /** Once: the connection goes on by reference as soon as a frame is worth it. */
+    private void explainSmall(long meanBytes) {
+        if (meanBytes > 0 && counters.plainReason().isEmpty()) {
+            counters.plainReason("slices of " + meanBytes + " bytes are below zerocopy-threshold = "
+                    + options.thresholdBytes() + ", where copying is cheaper");
         }
     }
 
