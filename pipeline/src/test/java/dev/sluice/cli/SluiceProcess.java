@@ -15,7 +15,9 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -35,6 +37,9 @@ final class SluiceProcess implements AutoCloseable {
     private final Process process;
     private final Lines out;
     private final Lines err;
+
+    /** Its children when it was last sent a signal: once it is dead nothing leads to them any more. */
+    private final Set<ProcessHandle> children = new HashSet<>();
 
     /** What a process that ended by itself left behind. */
     record Ended(int exit, List<String> out, List<String> err) {
@@ -168,17 +173,20 @@ final class SluiceProcess implements AutoCloseable {
 
     /** SIGTERM. By the handle: {@link Process#destroy} would close the streams as well, and with them what it says then. */
     void terminate() {
+        process.descendants().forEach(children::add);
         process.toHandle().destroy();
     }
 
     /** SIGKILL; returns when it is dead. */
     void kill() {
+        process.descendants().forEach(children::add);
         process.toHandle().destroyForcibly();
         end();
     }
 
     /** A signal by name, to the process alone, or to its process group if it leads one. */
     void signal(String name, boolean group) {
+        process.descendants().forEach(children::add);
         String target = (group ? "-" : "") + process.pid();
         try (SluiceProcess kill = program(new ProcessBuilder("kill", "-s", name, "--", target))) {
             assertThat(kill.end().exit()).isZero();
@@ -187,9 +195,9 @@ final class SluiceProcess implements AutoCloseable {
 
     @Override
     public void close() {
-        List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
-        all.add(process.toHandle());
-        all.forEach(ProcessHandle::destroyForcibly);
+        process.descendants().forEach(children::add);
+        process.toHandle().destroyForcibly();
+        children.forEach(ProcessHandle::destroyForcibly);
         try {
             assertThat(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException e) {

@@ -65,6 +65,9 @@ final class ProblemsTest {
         assertThat(Problems.suggestion("Framing", words)).isEqualTo(" (did you mean \"framing\"?)");
         assertThat(Problems.suggestion("colour", words)).isEmpty();
         assertThat(Problems.suggestion("framing", List.of())).isEmpty();
+        assertThat(Problems.suggestion("w", List.of("a", "ab")))
+                .as("nothing is alike")
+                .isEmpty();
         assertThat(Problems.suggestion("abc", List.of("abx", "abcd"))).isEqualTo(" (did you mean \"abx\"?)");
     }
 }

@@ -331,7 +331,9 @@ final class ReceiverTest {
         try (Receiver first = new Receiver(ANY_PORT, options(Framing.RAW))) {
             assertThatThrownBy(() -> new Receiver(first.address(), options(Framing.RAW)).close())
                     .isInstanceOf(IOException.class)
-                    .hasMessage("cannot listen on " + first.address() + ": Address already in use");
+                    .hasMessage(
+                            "cannot listen on %s:%d: Address already in use",
+                            first.address().getHostString(), first.address().getPort());
         }
     }
 

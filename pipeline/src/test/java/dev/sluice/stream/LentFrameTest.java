@@ -12,6 +12,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 final class LentFrameTest {
 
@@ -218,6 +220,25 @@ final class LentFrameTest {
         });
         assertThatThrownBy(() -> escaped.getFirst().keep(50, 10)).isInstanceOf(IllegalStateException.class);
         assertThat(slices()).containsExactly(List.of(0L, 10L));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 16, true", "8, 8, true", "4, 8, false", "4, 12, false", "8, 12, false"})
+    void slicesAreWholeWordsIfTheyBeginAndEndBetweenWords(long start, long length, boolean whole) throws Exception {
+        lend(1, 100);
+        frame.narrow((seen, kept) -> {
+            kept.keep(start, length);
+            kept.keep(64, 8);
+        });
+        assertThat(frame.sliceWholeWords()).isEqualTo(whole);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8, false", "4, true"})
+    void wordsAreThoseOfTheSourceAndNotOfTheFrame(long start, boolean whole) throws Exception {
+        frame.lend(0, 100, 0, 0, 4, 0, 0);
+        frame.narrow((seen, kept) -> kept.keep(start, 8));
+        assertThat(frame.sliceWholeWords()).isEqualTo(whole);
     }
 
     @Test

@@ -76,12 +76,13 @@ final class HeaderTest {
                 long time = random.nextLong();
                 long offset = random.nextLong(Long.MAX_VALUE);
                 long lost = random.nextLong(offset + 1);
-                int flags = random.nextInt(2);
+                int flags = random.nextInt(4);
                 written.encode(Header.TYPE_FRAME, flags, stream, payload, sequence, time, offset, lost);
                 written.validate();
                 assertThat(written.version()).isEqualTo(Header.VERSION);
                 assertThat(written.type()).isEqualTo(Header.TYPE_FRAME);
-                assertThat(written.contiguous()).isEqualTo(flags == Header.FLAG_CONTIGUOUS);
+                assertThat(written.contiguous()).isEqualTo((flags & Header.FLAG_CONTIGUOUS) != 0);
+                assertThat(written.wholeWords()).isEqualTo((flags & Header.FLAG_WHOLE_WORDS) != 0);
                 assertThat(written.stream()).isEqualTo(stream);
                 assertThat(written.payloadBytes()).isEqualTo(payload);
                 assertThat(written.sequence()).isEqualTo(sequence);

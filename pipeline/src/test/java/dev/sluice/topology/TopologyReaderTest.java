@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.topology;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.ConfigFactory;
+import dev.sluice.device.ReplayDevice;
+import dev.sluice.device.SimulatedDevice;
+import dev.sluice.filter.Problems;
+import dev.sluice.transport.TransportChoice;
+import dev.sluice.transport.Transports;
+import dev.sluice.wire.Framing;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class TopologyReaderTest {
+
+    private static final String SOURCE = "a { type = simulated }";
+    private static final String SINK = "out { type = tcp, from = a, connect = \"host:7000\" }";
+    private static final String CYCLE = "v { type = window, from = w, length = 1, every = 1 }\n"
+            + "    w { type = window, from = v, length = 1, every = 1 }";
+
+    private static final int SOURCES_LINE = 3;
+    private static final int FILTERS_LINE = 6;
+    private static final int SINKS_LINE = 9;
+
+    @TempDir
+    private Path folder;
+
+    private static String file(String sources, String filters, String sinks) {
+        return "sluice {\n  sources {\n    " + sources + "\n  }\n  filters {\n    " + filters + "\n  }\n  sinks {\n    "
+                + sinks + "\n  }\n}\n";
+    }
+
+    private static String file(String sources, String sinks) {
+        return file(sources, "", sinks);
+    }
+
+    private Path write(String text) throws IOException {
+        return Files.writeString(folder.resolve("a.conf"), text);
+    }
+
+    private Topology valid(String text) throws IOException {
+        TopologyReader.Result result = TopologyReader.read(write(text));
+        assertThat(result).isInstanceOf(TopologyReader.Valid.class);
+        return ((TopologyReader.Valid) result).topology();
+    }
+
+    private static List<Problems.Problem> found(TopologyReader.Result result) {
+        assertThat(result).isInstanceOf(TopologyReader.Invalid.class);
+        return ((TopologyReader.Invalid) result).problems();
+    }
+
+    /** Without the file's name in front: "line: text", or only the text for a problem of the whole file. */
+    private static List<String> problems(Path file) {
+        List<Problems.Problem> problems = found(TopologyReader.read(file));
+        assertThat(problems).isNotEmpty().allSatisfy(problem -> {
+            assertThat(problem.file()).isEqualTo(file.toString());
+            assertThat(problem.text()).isNotBlank().doesNotContain("\n");
+        });
+        int prefix = file.toString().length() + 1;
+        return problems.stream()
+                .map(problem -> problem.toString().substring(prefix).strip())
+                .toList();
+    }
+
+    private List<String> problems(String text) throws IOException {
+        return problems(write(text));
+    }
+
+    private String onlyProblem(String text) throws IOException {
+        List<String> problems = problems(text);
+        assertThat(problems).hasSize(1);
+        return problems.getFirst();
+    }
+
+    private void assertOneProblem(String text, int line, String problem) throws IOException {
+        assertThat(problems(text)).containsExactly(line + ": " + problem);
+    }
+
+    @Test
+    void aFileWithEverySettingIsRead() throws Exception {
+        Topology topology = valid("""
+                sluice {
+                  drain-timeout = 3s
+                  sources { f { type = replay, path = "/tmp/x", frame-size = 64KiB, loop = true, buffers = 5 } }
+                  filters {
+                    second { type = window, from = first, offset = 4KiB, length = 1KiB, every = 8KiB }
+                    first { type = window, from = f, length = 1, every = 2 }
+                  }
+                  sinks {
+                    out {
+                      type = tcp, from = second, connect = "[::1]:7000", framing = raw, transport = zerocopy
+                      stream-id = 4, zerocopy-threshold = 1KiB, plain-after-copied = 0, send-buffer = 1MiB
+                      connect-timeout = 1s, reconnect-min = 10ms, reconnect-max = 20ms, reconnect-jitter = 0.5
+                    }
+                  }
+                }
+                """);
+        assertThat(topology.drainTimeout()).hasSeconds(3);
+        assertThat(topology.source())
+                .isEqualTo(new Topology.Replay("f", new ReplayDevice.Settings(Path.of("/tmp/x"), 65536, 5, true)));
+        assertThat(topology.filters()).extracting(Topology.FilterNode::name).containsExactly("first", "second");
+        assertThat(topology.sink())
+                .isEqualTo(new Topology.TcpSink(
+                        "out",
+                        "::1",
+                        7000,
+                        Framing.RAW,
+                        4,
+                        new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
+                        1 << 20,
+                        Duration.ofSeconds(1),
+                        new Topology.Backoff(Duration.ofMillis(10), Duration.ofMillis(20), 0.5)));
+    }
+
+    @Test
+    void whatIsNotWrittenHasTheDefaultOfTheReference() throws Exception {
+        Topology topology = valid(file(SOURCE, SINK));
+        assertThat(topology.source())
+                .isEqualTo(new Topology.Simulated("a", new SimulatedDevice.Settings(1 << 20, 64, 0, 0, 0, 1, false)));
+        assertThat(topology.filters()).isEmpty();
+        assertThat(topology.drainTimeout()).hasSeconds(5);
+        assertThat(topology.sink().framing()).isEqualTo(Framing.SLUICE);
+        assertThat(topology.sink().transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
+        assertThat(topology.pekko().isEmpty()).isTrue();
+    }
+
+    @Test
+    void everyDefaultIsValid() throws Exception {
+        Topology topology = valid(file(
+                "a { type = replay, path = x }",
+                "w { type = window, from = a, length = 1, every = 1 }",
+                SINK.replace("from = a", "from = w")));
+        assertThat(topology.source())
+                .isEqualTo(new Topology.Replay("a", new ReplayDevice.Settings(Path.of("x"), 1 << 20, 16, false)));
+        assertThat(topology.filters()).hasSize(1);
+    }
+
+    @Test
+    void theFilesOwnPekkoSectionIsPassedOn() throws Exception {
+        Topology topology = valid(file(SOURCE, SINK) + "pekko.loglevel = DEBUG\n");
+        assertThat(topology.pekko().getString("pekko.loglevel")).isEqualTo("DEBUG");
+    }
+
+    @Test
+    void problemsAreAllToldAtOnceInTheOrderOfTheFile() throws Exception {
+        List<String> problems = problems("""
+                sluice {
+                  drain-timout = 3s
+                  sources {
+                    a { type = simulated, buffer-size = 5000, buffers = 1 }
+                  }
+                  filters {
+                    w { type = windows, from = a }
+                  }
+                  sinks {
+                    out { type = tcp, from = b, conect = "host:7000" }
+                  }
+                }
+                """);
+        String[] starts = {
+            "2: sluice.drain-timout is not a setting here",
+            "4: sources.a.buffers is 1; it must be from 2",
+            "4: sources.a.buffer-size is 5000; it must be a",
+            "7: filters.w.type is \"windows\"",
+            "10: sinks.out has no connect; write connect = ",
+            "10: sinks.out.conect is not a setting here",
+            "10: sinks.out.from is \"b\", which is no source"
+        };
+        assertThat(problems).hasSameSizeAs(starts);
+        for (int i = 0; i < starts.length; i++) {
+            assertThat(problems.get(i)).startsWith(starts[i]);
+        }
+    }
+
+    @Test
+    void anUnknownKeyGetsASuggestion() throws Exception {
+        assertThat(onlyProblem(file("a { type = simulated, bufers = 4 }", SINK)))
+                .startsWith(SOURCES_LINE + ": sources.a.bufers is not a setting here; known are buffer-size, buffers, ")
+                .endsWith("(did you mean \"buffers\"?)");
+        assertThat(onlyProblem("slice { }\n" + file(SOURCE, SINK)))
+                .isEqualTo("1: slice is not a section; a topology file has \"sluice\" (and may have \"pekko\")"
+                        + " (did you mean \"sluice\"?)");
+        assertThat(onlyProblem(file(SOURCE, SINK).replace("filters", "filter")))
+                .startsWith("5: sluice.filter is not a setting here")
+                .endsWith("(did you mean \"filters\"?)");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "buffer-size = 5000 | is 5000; it must be a multiple of 4096, a page",
+                "buffer-size = 4095 | is 4095; it must be from 4096 to 1073741824",
+                "buffer-size = 2GiB | is 2147483648; it must be from 4096 to 1073741824",
+                "buffer-size = -4096 | is -4096; it must be from 4096 to 1073741824",
+                "buffer-size = -4KiB | is \"-4KiB\", which is not a size such as 4096, 4KiB or 1MB",
+                "buffer-size = 9999999999TiB | is \"9999999999TiB\", which is not a size such as 4096, 4KiB or 1MB",
+                "buffer-size = large | is \"large\", which is not a size such as 4096, 4KiB or 1MB",
+                "buffer-size = [4096] | is [4096], which is not a size such as 4096, 4KiB or 1MB",
+                "buffer-size = { a = 1 } | is {\"a\":1}, which is not a size such as 4096, 4KiB or 1MB",
+                "buffers = 4097 | is 4097; it must be from 2 to 4096",
+                "buffers = 4.5 | is 4.5, which is not a whole number",
+                "rate = -1 | is -1; it must be at least 0",
+                "short-frames = 1.1 | is 1.1; it must be from 0.0 to 1.0",
+                "seed = x | is \"x\", which is not a whole number",
+                "poison = maybe | is \"maybe\", which is not true or false",
+            })
+    void aWrongValueIsNamedWithWhatToWrite(String setting, String problem) throws Exception {
+        String key = setting.substring(0, setting.indexOf(' '));
+        assertOneProblem(
+                file("a { type = simulated, " + setting + " }", SINK),
+                SOURCES_LINE,
+                "sources.a." + key + " " + problem);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "host | is \"host\"; write \"host:port\" with a port from 1 to 65535",
+                "\"host:0\" | is \"host:0\"; write \"host:port\" with a port from 1 to 65535",
+                "\"host:65536\" | is \"host:65536\"; write \"host:port\" with a port from 1 to 65535",
+                "\"::1:70\" | is \"::1:70\"; write \"host:port\" with a port from 1 to 65535",
+                "7000 | is \"7000\"; write \"host:port\" with a port from 1 to 65535",
+                "\"\" | is empty",
+            })
+    void aWrongAddressIsNamedWithTheForm(String address, String problem) throws Exception {
+        assertOneProblem(
+                file(SOURCE, "out { type = tcp, from = a, connect = " + address + " }"),
+                SINKS_LINE,
+                "sinks.out.connect " + problem);
+    }
+
+    @Test
+    void aSinkSaysWhatIsWrongWithItsTimesAndWords() throws Exception {
+        String wrong =
+                ", framing = sluce, transport = fast, reconnect-min = 2s, reconnect-max = 1s, connect-timeout = 0 }";
+        assertThat(problems(file(SOURCE, SINK.replace(" }", wrong))))
+                .containsExactlyInAnyOrder(
+                        "9: sinks.out.framing is \"sluce\"; write one of raw, sluice (did you mean \"sluice\"?)",
+                        "9: sinks.out.transport is \"fast\"; write one of auto, copy, zerocopy",
+                        "9: sinks.out.reconnect-max is shorter than reconnect-min",
+                        "9: sinks.out.connect-timeout is 0 ms; it must be at least 1 ms");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'a { }', 'sources.a has no type; write one of replay, simulated'",
+        "a { type = null }, 'sources.a has no type; write one of replay, simulated'",
+        "a { type = replay }, sources.a has no path; write path = text",
+        "'a { type = replay, path = \"x\\u0000\" }', sources.a.path is not a path: Nul character not allowed",
+    })
+    void aSourceThatLacksSomethingIsOneProblem(String source, String problem) throws Exception {
+        assertOneProblem(file(source, SINK), SOURCES_LINE, problem);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'type = tcp, connect = \"host:7000\"', sinks.out has no from; write from = text",
+        "'type = tcp, from = a', sinks.out has no connect; write connect = text",
+        "'type = tcp, from = [a, b], connect = \"host:7000\"', 'sinks.out.from is [\"a\",\"b\"], which is not text'",
+        "'from = a', sinks.out has no type; write one of tcp",
+    })
+    void aSinkThatLacksSomethingIsOneProblem(String settings, String problem) throws Exception {
+        assertOneProblem(file(SOURCE, "out { " + settings + " }"), SINKS_LINE, problem);
+    }
+
+    @Test
+    void aFromThatIsNotThereGetsASuggestion() throws Exception {
+        assertOneProblem(
+                file("adc { type = simulated }", SINK.replace("from = a", "from = acd")),
+                SINKS_LINE,
+                "sinks.out.from is \"acd\", which is no source or filter here; there are adc (did you mean \"adc\"?)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"w", "out"})
+    void aFilterCannotTakeFromItselfOrASink(String from) throws Exception {
+        String filter = "w { type = window, from = " + from + ", length = 1, every = 1 }";
+        assertOneProblem(
+                file(SOURCE, filter, SINK.replace("from = a", "from = w")),
+                FILTERS_LINE,
+                "filters.w.from is \"" + from + "\", which is no source or filter here; there are a");
+    }
+
+    @Test
+    void aCycleOnTheWayToTheSinkIsAProblem() throws Exception {
+        assertThat(problems(file(SOURCE, CYCLE, SINK.replace("from = a", "from = v"))))
+                .anySatisfy(problem -> assertThat(problem).contains("takes its frames from itself"));
+    }
+
+    @Test
+    void aCycleBesideTheWayIsUnused() throws Exception {
+        assertThat(problems(file(SOURCE, CYCLE, SINK)))
+                .satisfiesExactly(
+                        problem -> assertThat(problem).startsWith("6: v is not on the way from a source to out"),
+                        problem -> assertThat(problem).startsWith("7: w is not on the way from a source to out"));
+    }
+
+    @Test
+    void aSecondSourceOrSinkIsUnused() throws Exception {
+        assertThat(onlyProblem(file(SOURCE + "\n    b { type = simulated }", SINK)))
+                .startsWith("4: b is not on the way from a source to out");
+        assertThat(onlyProblem(file(SOURCE, SINK + "\n    second { type = tcp, from = a, connect = \"h:1\" }")))
+                .startsWith("10: second is not on the way from a source to out");
+    }
+
+    @Test
+    void aNameIsUsedOnceInAllSections() throws Exception {
+        assertThat(problems(file(SOURCE, SINK.replace("out {", "a {"))))
+                .contains("9: sinks.a has the name of another node (line 3): every node needs a name of its own");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"sluice = 3", "sluice = text", "sluice = [1]"})
+    void aSluiceThatIsNoSectionIsOneProblem(String text) throws Exception {
+        assertThat(onlyProblem(text)).startsWith("1: sluice is ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"pekko = 3", "pekko = [1]"})
+    void aPekkoThatIsNoSectionIsAProblem(String text) throws Exception {
+        assertThat(onlyProblem(file(SOURCE, SINK) + text)).startsWith("12: pekko is ");
+    }
+
+    @Test
+    void aSectionOrNodeThatIsNoneIsAProblem() throws Exception {
+        assertThat(problems("sluice {\n  sources = 3\n  sinks { out = 4 }\n}\n"))
+                .contains(
+                        "2: sources is 3; it must be a section: sources { … }",
+                        "3: out is 4; it must be a section: out { … }");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "# nothing\n", "{}"})
+    void aFileWithoutASluiceSectionSaysWhatToWrite(String text) throws Exception {
+        assertThat(onlyProblem(text))
+                .isEqualTo("has no section \"sluice\": write sluice { sources { … } sinks { … } }");
+    }
+
+    @Test
+    void anEmptySluiceSectionLacksASourceAndASink() throws Exception {
+        assertThat(problems("sluice {}"))
+                .satisfiesExactlyInAnyOrder(
+                        problem -> assertThat(problem).startsWith("1: there is no source: write sources {"),
+                        problem -> assertThat(problem).startsWith("1: there is no sink: write sinks {"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "sluice {\n  sources {\n",
+                "sluice {\n  sources { a = } \n}\n",
+                "sluice {\n  \"a\n",
+                "sluice {\n  ]\n}"
+            })
+    void aSyntaxErrorIsAProblemWithItsLine(String text) throws Exception {
+        assertThat(onlyProblem(text)).matches("[1-4]: .+");
+    }
+
+    @Test
+    void aSubstitutionThatCannotBeResolvedIsAProblemWithItsLine() throws Exception {
+        assertThat(onlyProblem(file("a { type = replay, path = ${no.such.key} }", SINK)))
+                .startsWith(SOURCES_LINE + ": ")
+                .contains("${no.such.key}");
+    }
+
+    @Test
+    void anIncludeThatIsRequiredAndMissingIsAProblem() throws Exception {
+        Path missing = folder.resolve("none.conf");
+        Path file = write("include required(file(\"" + missing + "\"))\n");
+        assertThat(found(TopologyReader.read(file)))
+                .singleElement()
+                .asString()
+                .contains(missing.toString())
+                .doesNotContain("java.io");
+    }
+
+    @Test
+    void aProblemInAnIncludedFileIsNamedWithThatFile() throws Exception {
+        Path included = Files.writeString(folder.resolve("nodes.conf"), "\n\nsluice.sources.a.bufers = 4\n");
+        Path file = write("include \"nodes.conf\"\n" + file(SOURCE, SINK));
+        assertThat(found(TopologyReader.read(file)))
+                .singleElement()
+                .asString()
+                .startsWith(included + ":3: sources.a.bufers is not a setting here");
+    }
+
+    @Test
+    void aMissingFileOrAFolderIsAProblemOfTheWholeFile() {
+        assertThat(problems(folder.resolve("none.conf"))).containsExactly("does not exist");
+        assertThat(problems(folder)).containsExactly("is not a file that can be read");
+    }
+
+    @Test
+    void aBinaryFileIsAProblem() throws Exception {
+        byte[] binary = new byte[4096];
+        for (int at = 0; at < binary.length; at++) {
+            binary[at] = (byte) (at * 7);
+        }
+        assertThat(problems(Files.write(folder.resolve("a.conf"), binary))).hasSize(1);
+    }
+
+    /** Read as UTF-8 all the same, its path would be another one. */
+    @Test
+    void aFileThatIsNotUtf8IsAProblem() throws Exception {
+        String text = file("a { type = replay, path = \"/data/Größe\" }", SINK);
+        Path file = Files.write(folder.resolve("a.conf"), text.getBytes(StandardCharsets.ISO_8859_1));
+        assertThat(problems(file)).hasSize(1);
+    }
+
+    @Test
+    void aTextIsNamedAsItsCallerSays() {
+        assertThat(found(TopologyReader.read("sluice {\n  sorces {}\n}", "the demo")))
+                .anySatisfy(problem ->
+                        assertThat(problem.toString()).startsWith("the demo:2: sluice.sorces is not a setting"));
+    }
+
+    /** A key shares the comment of the key above it if nothing is between them. */
+    @Test
+    void everyKeyOfTheReferenceIsDocumented() throws Exception {
+        List<String> lines;
+        try (InputStream reference = TopologyReader.class.getResourceAsStream("/reference.conf")) {
+            lines = new String(reference.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .map(String::strip)
+                    .toList();
+        }
+        int keys = 0;
+        boolean documented = false;
+        for (String line : lines) {
+            boolean key = line.matches("[a-z-]+ = .*");
+            assertThat(documented || !key).as("a comment above %s", line).isTrue();
+            documented = line.startsWith("#") || (key && documented);
+            keys += key ? 1 : 0;
+        }
+        assertThat(keys)
+                .isEqualTo(ConfigFactory.parseResources(TopologyReader.class.getClassLoader(), "reference.conf")
+                        .getConfig("sluice")
+                        .entrySet()
+                        .size());
+    }
+}
