@@ -10,7 +10,6 @@ import dev.sluice.stream.SendStage;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.Transports;
-import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -51,7 +50,7 @@ final class Connector {
 
     private record Failed(String reason) implements Message {}
 
-    private record Settled() implements Message {}
+    private record Settled(int events) implements Message {}
 
     private record TooSlow() implements Message {}
 
@@ -64,6 +63,7 @@ final class Connector {
     private final PipelineCounters counters;
     private final SendStage.Control stream;
     private int failures;
+    private long connectedAtNanos;
     private boolean connectedBefore;
     private @Nullable TcpSocket connecting;
     private Reactor.@Nullable Registration registration;
@@ -125,11 +125,11 @@ final class Connector {
                 return connected(socket);
             }
             ActorRef<Message> self = context.getSelf();
-            Reactor.Registration watch = reactor.register(socket.fd(), events -> self.tell(new Settled()));
+            Reactor.Registration watch = reactor.register(socket.fd(), events -> self.tell(new Settled(events)));
             registration = watch;
             watch.arm(Constants.EPOLLOUT);
             timers.startSingleTimer(new TooSlow(), sink.connectTimeout());
-            return state().onMessage(Settled.class, settled -> onSettled(socket))
+            return state().onMessage(Settled.class, settled -> onSettled(socket, settled.events()))
                     .onMessage(
                             TooSlow.class,
                             late -> waiting(
@@ -140,24 +140,34 @@ final class Connector {
         }
     }
 
-    private Behavior<Message> onSettled(TcpSocket socket) throws IOException {
+    private Behavior<Message> onSettled(TcpSocket socket, int events) {
         int error = socket.pendingError();
-        return error == 0 ? connected(socket) : waiting(LinuxException.describe(error));
+        if (error == 0 && (events & Constants.EPOLLHUP) == 0) {
+            return connected(socket);
+        }
+        return waiting(LinuxException.describe(error != 0 ? error : Constants.ECONNRESET));
     }
 
     private Behavior<Message> connected(TcpSocket socket) {
         timers.cancelAll();
         unregister();
         connecting = null;
-        failures = 0;
+        connectedAtNanos = System.nanoTime();
         if (connectedBefore) {
             counters.reconnects.add(1);
         }
         connectedBefore = true;
         context.getLog().info("{}: connected to {}", sink.name(), target());
         stream.connected(Transports.open(socket, sink.transport(), counters.send));
-        return state().onMessage(Lost.class, lost -> waiting("connection lost: " + lost.reason()))
-                .build();
+        return state().onMessage(Lost.class, this::onLost).build();
+    }
+
+    /** Only a connection that lasted starts the backoff anew: one that is accepted and dropped at once is a failure. */
+    private Behavior<Message> onLost(Lost lost) {
+        if (System.nanoTime() - connectedAtNanos > sink.backoff().max().toNanos()) {
+            failures = 0;
+        }
+        return waiting("connection lost: " + lost.reason());
     }
 
     private Behavior<Message> waiting(String reason) {
