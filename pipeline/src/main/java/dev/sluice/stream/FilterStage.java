@@ -2,6 +2,7 @@
 package dev.sluice.stream;
 
 import dev.sluice.filter.Filter;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.FlowShape;
@@ -10,6 +11,7 @@ import org.apache.pekko.stream.Outlet;
 import org.apache.pekko.stream.stage.AbstractInOutHandler;
 import org.apache.pekko.stream.stage.GraphStage;
 import org.apache.pekko.stream.stage.GraphStageLogic;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs one filter. A frame of which nothing is kept is released here, and what was lost before it is announced with the
@@ -58,7 +60,7 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
 
     private final class Logic extends GraphStageLogic {
 
-        private final Filter filter = maker.get();
+        private @Nullable Filter filter;
         private long unannouncedLost;
 
         Logic() {
@@ -76,9 +78,18 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
             });
         }
 
+        @Override
+        public void preStart() {
+            try {
+                filter = maker.get();
+            } catch (Throwable e) { // errors too: see filterOne
+                failStage(new FilterException(name, e));
+            }
+        }
+
         private void filterOne(LentFrame frame) {
             try {
-                frame.narrow(filter::filter);
+                frame.narrow(Objects.requireNonNull(filter)::filter);
             } catch (Throwable e) { // errors too: a missing class or too deep a recursion is the filter's, not ours
                 pool.release(frame);
                 failStage(new FilterException(name, e));
@@ -97,7 +108,10 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
 
         @Override
         public void postStop() {
-            filter.close();
+            Filter made = filter;
+            if (made != null) {
+                made.close();
+            }
         }
     }
 }

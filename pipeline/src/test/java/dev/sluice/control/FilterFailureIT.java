@@ -10,6 +10,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -18,6 +19,22 @@ class FilterFailureIT {
 
     private static final int GOOD_FRAMES = 200;
     private static final int BUFFERS = 8;
+
+    @Test
+    void namesAFilterThatCannotBeMade() throws Exception {
+        PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
+                sluice {
+                  sources { fpga { type = simulated } }
+                  filters { odd { type = misbehaving, from = fpga, how = cannot_be_made, in-frame = 0 } }
+                  sinks { out { type = tcp, from = odd, connect = "127.0.0.1:1" } }
+                }
+                """));
+        Outcome outcome = system.outcome().get(1, TimeUnit.MINUTES);
+
+        assertThat(outcome.failure()).isNotNull();
+        assertThat(outcome.failure().getMessage()).contains("filter odd").contains("no licence found");
+        assertThat(system.counters().device().lent()).isZero();
+    }
 
     @ParameterizedTest(name = "{0}")
     @CsvSource({

@@ -17,7 +17,8 @@ public final class MisbehavingFilter implements Filter {
         OUTSIDE,
         OVERLAPS,
         BACKWARDS,
-        ERRS
+        ERRS,
+        CANNOT_BE_MADE
     }
 
     private final How how;
@@ -45,6 +46,7 @@ public final class MisbehavingFilter implements Filter {
                 kept.keep(100, 1);
                 kept.keep(0, 1);
             }
+            case CANNOT_BE_MADE -> throw new AssertionError("it was made");
             case ERRS -> throw new StackOverflowError("filters recurse, too");
         }
     }
@@ -60,7 +62,12 @@ public final class MisbehavingFilter implements Filter {
         public Supplier<Filter> configure(Settings settings) {
             How how = settings.choice("how", How.class);
             long inFrame = settings.count("in-frame", 0, Long.MAX_VALUE);
-            return () -> new MisbehavingFilter(how, inFrame);
+            return () -> {
+                if (how == How.CANNOT_BE_MADE) {
+                    throw new IllegalStateException("no licence found");
+                }
+                return new MisbehavingFilter(how, inFrame);
+            };
         }
     }
 }
