@@ -64,11 +64,12 @@ final class DemoCommand implements Callable<Integer> {
             throw Main.wrong(spec, "--rate", rate, "a size such as 100MB, or 0");
         }
         PrintWriter out = spec.commandLine().getOut();
-        // Ctrl-C in a terminal goes to both processes: the receiver is to outlive the sender, and ends with its stream.
+        // Ctrl-C in a terminal, or what timeout(1) sends, goes to both processes: the receiver is to outlive the
+        // sender, and ends with its stream.
         Process receiver = new ProcessBuilder(List.of(
                         "/bin/sh",
                         "-c",
-                        "trap '' INT; exec \"$0\" \"$@\"",
+                        "trap '' INT TERM; exec \"$0\" \"$@\"",
                         ProcessHandle.current().info().command().orElse("java"),
                         "--enable-native-access=ALL-UNNAMED",
                         "--sun-misc-unsafe-memory-access=allow",
@@ -81,7 +82,7 @@ final class DemoCommand implements Callable<Integer> {
                         "--json"))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
-        Thread orphaned = new Thread(receiver::destroy, "end-receiver");
+        Thread orphaned = new Thread(receiver::destroyForcibly, "end-receiver");
         Runtime.getRuntime().addShutdownHook(orphaned);
         try (BufferedReader lines = receiver.inputReader()) {
             String address = json(lines).getString("listening");
@@ -98,7 +99,7 @@ final class DemoCommand implements Callable<Integer> {
             Runtime.getRuntime().removeShutdownHook(orphaned); // Foreground drains instead, and then it ends by itself
             return Foreground.run(system, true, outcome -> report(outcome, lines, receiver));
         } finally {
-            receiver.destroy();
+            receiver.destroyForcibly();
         }
     }
 
@@ -131,7 +132,7 @@ final class DemoCommand implements Callable<Integer> {
         }
         try {
             if (!receiver.waitFor(MOST_SECONDS_FOR_REPORT, TimeUnit.SECONDS)) {
-                receiver.destroy(); // it was never connected to, or it hangs
+                receiver.destroyForcibly(); // it was never connected to, or it hangs
             }
             Config report = json(lines);
             long verified = report.getLong("verified_bytes");

@@ -6,6 +6,7 @@ import dev.sluice.control.PipelineSystem;
 import dev.sluice.metrics.LiveLine;
 import java.io.Console;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -14,6 +15,9 @@ import java.util.function.ToIntFunction;
 
 /** Runs a pipeline for as long as the command lasts; SIGTERM and Ctrl-C drain it and its outcome is still reported. */
 final class Foreground {
+
+    /** What reaping, closing and reporting may take once the drain time-out is over. */
+    private static final Duration AFTER_DRAIN = Duration.ofSeconds(15);
 
     private static final String ERASE_LINE = "\r\033[K";
 
@@ -32,7 +36,8 @@ final class Foreground {
                         () -> {
                             system.drain();
                             // The status is ours to say: the virtual machine would make it 128 + the signal's number.
-                            Runtime.getRuntime().halt(exit.join());
+                            Runtime.getRuntime()
+                                    .halt(await(exit, system.drainTimeout().plus(AFTER_DRAIN)));
                         },
                         "drain"));
         int status = Main.EXIT_FAILED;
@@ -42,6 +47,15 @@ final class Foreground {
             exit.complete(status);
         }
         return status;
+    }
+
+    private static int await(CompletableFuture<Integer> exit, Duration atMost) {
+        try {
+            return exit.get(atMost.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException | ExecutionException | TimeoutException e) {
+            System.err.println("sluice: did not stop within " + atMost.toMillis() + " ms; what was left is not known");
+            return Main.EXIT_FAILED;
+        }
     }
 
     @SuppressWarnings("SystemConsoleNull") // it is null in Java 25 when input or output is redirected

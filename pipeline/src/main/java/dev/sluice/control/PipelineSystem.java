@@ -5,6 +5,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.sluice.metrics.PipelineCounters;
 import dev.sluice.topology.Topology;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorSystem;
 
@@ -13,9 +14,11 @@ public final class PipelineSystem {
 
     private final CompletableFuture<Outcome> outcome = new CompletableFuture<>();
     private final PipelineCounters counters = new PipelineCounters();
+    private final Duration drainTimeout;
     private final ActorSystem<Guardian.Message> system;
 
     private PipelineSystem(Topology topology) {
+        drainTimeout = topology.drainTimeout();
         Config config = topology.pekko()
                 .withFallback(ConfigFactory.parseResources(PipelineSystem.class.getClassLoader(), "pekko.conf"))
                 .withFallback(ConfigFactory.defaultReference(PipelineSystem.class.getClassLoader()))
@@ -26,6 +29,11 @@ public final class PipelineSystem {
     /** Starts it. */
     public static PipelineSystem start(Topology topology) {
         return new PipelineSystem(topology);
+    }
+
+    /** What draining may take. */
+    public Duration drainTimeout() {
+        return drainTimeout;
     }
 
     /** Figures that move while it runs. */

@@ -182,8 +182,9 @@ public final class SimulatedDevice implements BufferDevice {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } finally {
+            ledger.end(); // however the engine stopped, nobody shall wait for its next frame
         }
-        ledger.end();
     }
 
     private long nextLength(Random random) {

@@ -5,6 +5,8 @@ import dev.sluice.device.BufferDevice;
 import dev.sluice.device.FrameBatch;
 import dev.sluice.metrics.PipelineCounters;
 import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The frames of one device, and the user-space half of the ownership rule: a buffer goes back when the last one who reads
@@ -12,6 +14,8 @@ import java.io.IOException;
  * calls first. Owned by the stream's thread; after the stream has stopped, by whoever {@linkplain #reclaim reclaims}.
  */
 public final class FramePool {
+
+    private static final Logger LOG = LoggerFactory.getLogger(FramePool.class);
 
     private final BufferDevice device;
     private final PipelineCounters counters;
@@ -91,7 +95,25 @@ public final class FramePool {
         if (releasedCount > 0) {
             int count = releasedCount;
             releasedCount = 0;
-            device.release(released, count);
+            try {
+                device.release(released, count);
+            } catch (IOException e) {
+                releaseSingly(count);
+                throw e;
+            }
+        }
+    }
+
+    /** After one buffer was refused: those behind it were not looked at, and none of them shall be lost for that. */
+    private void releaseSingly(int count) {
+        int[] one = new int[1];
+        for (int i = 0; i < count; i++) {
+            one[0] = released[i];
+            try {
+                device.release(one, 1);
+            } catch (IOException e) {
+                LOG.debug("not released again: {}", e.getMessage());
+            }
         }
     }
 

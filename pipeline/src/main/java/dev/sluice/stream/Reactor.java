@@ -94,12 +94,21 @@ public final class Reactor implements AutoCloseable {
                 for (int i = 0; i < count; i++) {
                     Registration registration = registrations.get(epoll.data(i));
                     if (registration != null) {
-                        registration.handler.ready(epoll.events(i));
+                        tell(registration, epoll.events(i));
                     }
                 }
             }
         } catch (LinuxException e) {
             LOG.error("the reactor stopped: {}", e.getMessage());
+        }
+    }
+
+    /** A handler that fails is one pipeline's defect; the others are still to be told of their events. */
+    private static void tell(Registration registration, int events) {
+        try {
+            registration.handler.ready(events);
+        } catch (RuntimeException e) {
+            LOG.error("an event of descriptor {} was lost", registration.fd, e);
         }
     }
 

@@ -47,7 +47,8 @@ import scala.jdk.javaapi.FutureConverters;
  *       └──────upstream fails, drain time-out──────────────────────────────────▲
  * </pre>
  *
- * <p>The materialized value's future fails if anything handed over was not acknowledged, or not sent at all.
+ * <p>The materialized value's future fails if a frame was not sent, or if what the last connection took was not
+ * acknowledged. What an earlier connection took and did not deliver is counted, not a failure: delivery is live.
  */
 public final class SendStage extends AbstractGraphStageWithMaterializedValue<SinkShape<LentFrame>, SendStage.Control> {
 
@@ -169,8 +170,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private final CompletableFuture<Done> ended = new CompletableFuture<>();
         private final AsyncCallback<Transport> onConnected = createAsyncCallback(this::take);
         private final AsyncCallback<Link> onReady = createAsyncCallback(this::socketReady);
-        private final AsyncCallback<NotUsed> onDrain =
-                createAsyncCallback(ignored -> scheduleOnce(GIVE_UP, drainTimeout));
+        private final AsyncCallback<NotUsed> onDrain = createAsyncCallback(ignored -> limitRest());
         private final Consumer<Transfer> onSettled = this::settled;
 
         private final Transfer[] transfers = new Transfer[pool.size()];
@@ -188,6 +188,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private @Nullable LentFrame current;
         private boolean everConnected;
         private boolean endSent;
+        private boolean limited;
         private long announcedLost;
         private @Nullable Throwable failure;
         private int looksLeft = Integer.MAX_VALUE;
@@ -222,7 +223,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 public void onUpstreamFailure(Throwable cause) {
                     failure = cause;
                     phase = Phase.ENDING;
-                    scheduleOnce(GIVE_UP, drainTimeout);
+                    limitRest();
                     step(Logic.this::proceed);
                 }
             });
@@ -254,6 +255,14 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         @Override
         public void onTimer(Object key) {
             step(key.equals(GIVE_UP) ? this::giveUp : this::lookAgain);
+        }
+
+        /** Once: being told to drain again gives no more time. */
+        private void limitRest() {
+            if (!limited) {
+                limited = true;
+                scheduleOnce(GIVE_UP, drainTimeout);
+            }
         }
 
         /** Everything that happens here happens in a step, so that no error escapes without a connection being reaped. */
@@ -498,7 +507,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             try {
                 transport.reap(onSettled);
                 return transport.outstanding() == 0;
-            } catch (IOException e) {
+            } catch (IOException | RuntimeException e) {
                 LOG.warn(
                         "{} completions of a lost connection cannot be reaped: {}",
                         transport.outstanding(),
@@ -521,6 +530,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         /** Ends without sending more: aborts the connection, reaps, and is done soon. */
         private void dropEverything() {
+            limited = true;
             cancelTimer(GIVE_UP);
             cancel(in);
             phase = Phase.FLUSHING;
@@ -537,20 +547,23 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** Also after an abnormal end. What the kernel still holds then is kept from the device for good. */
         @Override
         public void postStop() {
-            abortLink();
-            for (Transport transport : aborted) {
-                reapAborted(transport);
-                transport.close();
-            }
-            for (Transfer transfer : transfers) {
-                if (transfer.outstanding() > 0) {
-                    pool.keepFromDevice(transfer.slot());
+            try {
+                abortLink();
+                for (Transport transport : aborted) {
+                    reapAborted(transport);
+                    transport.close();
                 }
-            }
-            if (failure == null) {
-                ended.complete(Done.getInstance());
-            } else {
-                ended.completeExceptionally(failure);
+            } finally {
+                for (Transfer transfer : transfers) {
+                    if (transfer.outstanding() > 0) {
+                        pool.keepFromDevice(transfer.slot());
+                    }
+                }
+                if (failure == null) {
+                    ended.complete(Done.getInstance());
+                } else {
+                    ended.completeExceptionally(failure);
+                }
             }
         }
     }

@@ -81,7 +81,8 @@ final class ZerocopyTransport extends SocketTransport {
             throw new ConnectionLostException(e.errno());
         }
         if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
-            goPlain("the kernel copied the last " + copiedInARow + " zero-copy sends (loopback, or a route without "
+            goPlain("the last " + copiedInARow
+                    + " notifications said that the kernel copied (loopback, or a route without "
                     + "scatter-gather or checksum offload): plain sends are cheaper there");
         }
     }

@@ -146,7 +146,7 @@ final class ZerocopyTransportTest {
                 exchange(transport);
             }
             assertThat(counters.plainReason())
-                    .contains("the kernel copied the last")
+                    .contains("notifications said that the kernel copied")
                     .contains("loopback");
             long copied = counters.copied.value();
             exchange(transport);
