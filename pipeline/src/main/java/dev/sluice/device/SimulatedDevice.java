@@ -3,8 +3,6 @@ package dev.sluice.device;
 
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.SharedMemory;
-import dev.sluice.metrics.DeviceCounts;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -20,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * <p>If the thread itself was held up (the process was stopped, the processors were busy), it makes up for it at once:
  * the armed buffers are filled and what does not fit them is lost, as hardware would have done meanwhile.
  */
-public final class SimulatedDevice implements BufferDevice {
+public final class SimulatedDevice extends StandInDevice {
 
     private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long LONGEST_WAIT_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
@@ -45,45 +43,19 @@ public final class SimulatedDevice implements BufferDevice {
             long seed,
             boolean poison) {}
 
-    private final String name;
     private final Settings settings;
-    private final SharedMemory memory;
-    private final BufferLedger ledger;
     private volatile boolean halted;
     private @Nullable Thread engine;
 
     public SimulatedDevice(String name, Settings settings) throws LinuxException {
-        this.name = name;
+        super(
+                name,
+                SharedMemory.anonymous("sluice-" + name, settings.bufferBytes() * settings.buffers()),
+                settings.buffers(),
+                settings.bufferBytes());
         this.settings = settings;
-        memory = SharedMemory.anonymous("sluice-" + name, settings.bufferBytes() * settings.buffers());
-        ledger = new BufferLedger(settings.buffers());
         // The first touch of a page is slow; a DMA engine knows no page faults.
-        write(0, memory.segment().byteSize(), 0, 0);
-    }
-
-    @Override
-    public String name() {
-        return name;
-    }
-
-    @Override
-    public int bufferCount() {
-        return settings.buffers();
-    }
-
-    @Override
-    public long bufferBytes() {
-        return settings.bufferBytes();
-    }
-
-    @Override
-    public MemorySegment memory() {
-        return memory.segment();
-    }
-
-    @Override
-    public int readyFd() {
-        return ledger.readyFd();
+        write(0, memory().byteSize(), 0, 0);
     }
 
     @Override
@@ -105,35 +77,6 @@ public final class SimulatedDevice implements BufferDevice {
         }
     }
 
-    @Override
-    public int acquire(FrameBatch into) {
-        return ledger.lend(into);
-    }
-
-    @Override
-    public boolean ended() {
-        return ledger.ended();
-    }
-
-    @Override
-    public void release(int[] buffers, int count) throws IOException {
-        for (int i = 0; i < count; i++) {
-            int buffer = buffers[i];
-            if (!ledger.release(buffer)) {
-                throw BufferLedger.notLent(buffer, name);
-            }
-            if (settings.poison()) {
-                write(buffer * settings.bufferBytes(), settings.bufferBytes(), Pattern.POISON, 0);
-            }
-            ledger.arm(buffer);
-        }
-    }
-
-    @Override
-    public DeviceCounts counts() {
-        return ledger.counts();
-    }
-
     /** Also waits for the engine: it may be in the middle of a buffer, and the memory goes next. */
     @Override
     public void close() {
@@ -150,8 +93,15 @@ public final class SimulatedDevice implements BufferDevice {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        memory.close();
-        ledger.close();
+        super.close();
+    }
+
+    @Override
+    void rearm(int buffer) {
+        if (settings.poison()) {
+            write(buffer * settings.bufferBytes(), settings.bufferBytes(), Pattern.POISON, 0);
+        }
+        ledger.arm(buffer);
     }
 
     /** The DMA engine: frame after frame, each due when its last byte would have come. */
@@ -206,7 +156,7 @@ public final class SimulatedDevice implements BufferDevice {
     }
 
     private void write(long offset, long bytes, long first, long step) {
-        MemorySegment buffer = memory.segment().asSlice(offset, bytes);
+        MemorySegment buffer = memory().asSlice(offset, bytes);
         long word = first;
         for (long at = 0; at < bytes; at += Long.BYTES) {
             buffer.set(WORD, at, word);

@@ -18,8 +18,7 @@ public final class Transfer {
     private final int slot;
 
     // Owner only (the stream's thread).
-    private Arena arena = Arena.ofAuto();
-    private MemorySegment iovecs = Iovec.allocateArray(arena, 8);
+    private MemorySegment iovecs = Iovec.allocateArray(Arena.ofAuto(), 8);
     private int capacity = 8;
     private int count;
     private int next;
@@ -66,10 +65,8 @@ public final class Transfer {
     }
 
     private void grow() {
-        Arena larger = Arena.ofAuto();
-        MemorySegment moved = Iovec.allocateArray(larger, capacity * 2);
+        MemorySegment moved = Iovec.allocateArray(Arena.ofAuto(), capacity * 2);
         moved.copyFrom(iovecs);
-        arena = larger;
         iovecs = moved;
         capacity *= 2;
     }
