@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * Sluice: DMA buffers that a process reads, and the network sends, by reference.
+ *
+ * A device, /dev/sluiceN, is one DMA channel with its buffers. One process opens
+ * it at a time (EBUSY for the second).
+ *
+ * mmap(): all buffers back to back from offset 0, MAP_SHARED, the whole length,
+ *	EINVAL otherwise. Buffer i starts at i * buffer_bytes.
+ * read(): as many struct sluice_frame as are filled and fit, oldest first; the
+ *	process may read their buffers until it releases them. Waits for one, or
+ *	EAGAIN. 0 on a stopped device with no frame left. EINVAL for less room
+ *	than one frame, ENODEV once the device is gone.
+ * write(): an array of __u32, the buffers to release. One that the process does
+ *	not hold ends the call: a short count, or EINVAL if it is the first.
+ * poll(): readable when read() would not wait; hang-up when the device is gone.
+ */
+#ifndef _UAPI_LINUX_SLUICE_H
+#define _UAPI_LINUX_SLUICE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SLUICE_ABI		1
+
+/* sluice_info.capabilities */
+#define SLUICE_CAP_PAGES	(1U << 0) /* the mapping can be sent by reference */
+#define SLUICE_CAP_LOSS		(1U << 1) /* the DMA engine tells what was lost */
+#define SLUICE_CAP_RESIDUE	(1U << 2) /* the DMA engine can end a transfer early */
+
+/* sluice_info.state */
+#define SLUICE_STOPPED		0
+#define SLUICE_RUNNING		1
+
+/* sluice_config.flags, sluice_info.flags */
+#define SLUICE_KEEP		(1U << 0) /* the ring outlives the process */
+
+/* One filled buffer. Field widths and offsets are the same on 32 and 64 bits. */
+struct sluice_frame {
+	__u32 buffer;
+	__u32 flags;		/* none yet: 0 */
+	__aligned_u64 bytes;	/* valid, from the start of the buffer */
+	__aligned_u64 sequence;	/* counts frames from 0 */
+	__aligned_u64 time;	/* of completion, nanoseconds of the configured clock */
+	__aligned_u64 lost;	/* bytes lost between the frame before and this one */
+};
+
+/* The device as it is now. */
+struct sluice_info {
+	__u32 abi;
+	__u32 state;
+	__u32 capabilities;
+	__u32 buffer_count;
+	__aligned_u64 buffer_bytes;
+	__u32 clock;
+	__u32 flags;
+	__u32 reserved[4];	/* 0 */
+};
+
+/* What it is to be: any number of buffers, each any whole number of pages. */
+struct sluice_config {
+	__aligned_u64 buffer_bytes;
+	__u32 buffer_count;
+	__u32 clock;		/* CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_TAI */
+	__u32 flags;
+	__u32 reserved[3];	/* must be 0 */
+};
+
+/* How many buffers are in each state, at one moment, and totals since the open. */
+struct sluice_counts {
+	__u32 free;
+	__u32 armed;
+	__u32 filled;
+	__u32 lent;
+	__u32 quarantined;
+	__u32 reserved;		/* 0 */
+	__aligned_u64 frames;	/* filled */
+	__aligned_u64 bytes;	/* valid bytes in them */
+	__aligned_u64 lost;	/* bytes lost, as far as the DMA engine tells */
+	__aligned_u64 starved;	/* nanoseconds in which no buffer was armed */
+	__aligned_u64 quarantines; /* releases of buffers that were still in use */
+	__aligned_u64 errors;	/* transfers that failed */
+};
+
+/* Never fails but for EFAULT, and ENODEV once the device is gone, as all of these. */
+#define SLUICE_INFO		_IOR(0xDA, 0x00, struct sluice_info)
+/* EBUSY while running or mapped, EINVAL, ENOMEM: nothing is changed then. */
+#define SLUICE_CONFIGURE	_IOW(0xDA, 0x01, struct sluice_config)
+/* Arms every free buffer and lets the engine run. EALREADY, ENOMEM. */
+#define SLUICE_START		_IO(0xDA, 0x02)
+/* Halts it: what was armed is free, what was filled can still be read. EALREADY. */
+#define SLUICE_STOP		_IO(0xDA, 0x03)
+#define SLUICE_COUNTS		_IOR(0xDA, 0x04, struct sluice_counts)
+
+#endif /* _UAPI_LINUX_SLUICE_H */
