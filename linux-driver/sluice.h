@@ -63,6 +63,7 @@ struct sluice_buffer {
 	 */
 	bool stale;
 	bool dma_mapped;	/* likewise; false only after a failure */
+	bool quarantine_counted; /* under io_lock */
 };
 
 struct sluice_ring {

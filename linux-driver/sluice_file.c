@@ -272,9 +272,13 @@ static long sluice_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	} u;
 	long ret;
 
-	ret = sluice_enter(sluice, false);
-	if (ret)
-		return ret;
+	if (mutex_lock_interruptible(&sluice->io_lock))
+		return -ERESTARTSYS;
+	if (sluice->gone && cmd != SLUICE_INFO && cmd != SLUICE_COUNTS) {
+		sluice_leave(sluice);
+		return -ENODEV;
+	}
+	ret = 0;
 	switch (cmd) {
 	case SLUICE_INFO:
 		sluice_info(sluice, &u.info);

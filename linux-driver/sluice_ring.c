@@ -24,7 +24,6 @@
  * io_lock, so that a state other than ARMED stays what it is while io_lock is
  * held.
  */
-#include <linux/delay.h>
 #include <linux/list_sort.h>
 
 #include "sluice.h"
@@ -267,33 +266,30 @@ void sluice_ring_lend(struct sluice_buffer *buffer)
 	trace_sluice_lend(buffer);
 }
 
-/*
- * The network reports a send as complete just before it drops its references
- * (skb_release_data() in net/core/skbuff.c), so a process on another processor
- * can be here first. That takes less than this, and is no quarantine.
- */
-static bool sluice_ring_still_in_use(struct sluice_buffer *buffer)
+static void sluice_ring_quarantine(struct sluice_buffer *buffer)
 {
-	int looks = 20;
-
-	while (sluice_memory_in_use(buffer, false)) {
-		if (!--looks)
-			return true;
-		udelay(1);
-	}
-	return false;
+	trace_sluice_quarantine(buffer);
+	buffer->quarantine_counted = false;
+	sluice_ring_move(buffer, SLUICE_QUARANTINED);
+	sluice_ring_settle_soon(buffer->sluice);
 }
 
-static void sluice_ring_quarantine(struct sluice_buffer *buffer)
+/*
+ * Counts a quarantine that lasts. The network reports a send as complete just
+ * before it drops its references (skb_release_data() in net/core/skbuff.c), so a
+ * process on another processor can release its buffer in between; that is over
+ * when the buffer is looked at again.
+ */
+static void sluice_ring_count_quarantine(struct sluice_buffer *buffer)
 {
 	struct sluice_ring *ring = &buffer->sluice->ring;
 
-	trace_sluice_quarantine(buffer);
+	if (buffer->quarantine_counted)
+		return;
+	buffer->quarantine_counted = true;
 	spin_lock_irq(&ring->lock);
 	ring->quarantines++;
-	sluice_ring_move_locked(buffer, SLUICE_QUARANTINED);
 	spin_unlock_irq(&ring->lock);
-	sluice_ring_settle_soon(buffer->sluice);
 }
 
 /*
@@ -306,7 +302,7 @@ int sluice_ring_release(struct sluice_buffer *buffer)
 	if (READ_ONCE(buffer->state) != SLUICE_LENT)
 		return -EINVAL;
 	trace_sluice_release(buffer);
-	if (sluice_ring_still_in_use(buffer)) {
+	if (sluice_memory_in_use(buffer, false)) {
 		sluice_ring_quarantine(buffer);
 		return 0;
 	}
@@ -345,6 +341,8 @@ void sluice_ring_settle(struct sluice_device *sluice)
 	list_for_each_entry_safe(buffer, next, &ring->in[SLUICE_QUARANTINED], link)
 		if (sluice_ring_clean(buffer))
 			sluice_ring_move(buffer, SLUICE_FREE);
+		else
+			sluice_ring_count_quarantine(buffer);
 	sluice_ring_arm_free(sluice);
 	if (!list_empty(&ring->in[SLUICE_QUARANTINED]))
 		sluice_ring_settle_soon(sluice);

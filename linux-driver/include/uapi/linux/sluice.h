@@ -45,7 +45,7 @@ struct sluice_frame {
 	__aligned_u64 lost;	/* bytes lost between the frame before and this one */
 };
 
-/* The device as it is now. */
+/* The device as it is now. Its size never changes, or a program could not ask for abi. */
 struct sluice_info {
 	__u32 abi;
 	__u32 state;
@@ -66,7 +66,10 @@ struct sluice_config {
 	__u32 reserved[3];	/* must be 0 */
 };
 
-/* How many buffers are in each state, at one moment, and totals since the open. */
+/*
+ * How many buffers are in each state, at one moment, and totals since the open;
+ * of a kept ring, since its first opener's.
+ */
 struct sluice_counts {
 	__u32 free;
 	__u32 armed;
@@ -78,11 +81,11 @@ struct sluice_counts {
 	__aligned_u64 bytes;	/* valid bytes in them */
 	__aligned_u64 lost;	/* bytes lost, as far as the DMA engine tells */
 	__aligned_u64 starved;	/* nanoseconds in which no buffer was armed */
-	__aligned_u64 quarantines; /* releases of buffers that were still in use */
+	__aligned_u64 quarantines; /* of buffers that stayed in use for a while */
 	__aligned_u64 errors;	/* transfers that failed */
 };
 
-/* Never fails but for EFAULT, and ENODEV once the device is gone, as all of these. */
+/* Also of a device that is gone; all but this and COUNTS give ENODEV then. */
 #define SLUICE_INFO		_IOR(0xDA, 0x00, struct sluice_info)
 /* EBUSY while running or mapped, EINVAL, ENOMEM: nothing is changed then. */
 #define SLUICE_CONFIGURE	_IOW(0xDA, 0x01, struct sluice_config)
