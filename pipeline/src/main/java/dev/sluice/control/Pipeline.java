@@ -2,6 +2,7 @@
 package dev.sluice.control;
 
 import dev.sluice.device.BufferDevice;
+import dev.sluice.device.DriverDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.metrics.DeviceCounts;
@@ -96,6 +97,7 @@ final class Pipeline {
         BufferDevice device = null;
         try {
             device = switch (topology.source()) {
+                case Topology.Driver(String name, DriverDevice.Settings settings) -> DriverDevice.open(name, settings);
                 case Topology.Simulated(String name, SimulatedDevice.Settings settings) ->
                     new SimulatedDevice(name, settings);
                 case Topology.Replay(String name, ReplayDevice.Settings settings) -> new ReplayDevice(name, settings);

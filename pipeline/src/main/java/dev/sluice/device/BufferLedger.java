@@ -252,7 +252,10 @@ final class BufferLedger implements AutoCloseable {
                     frames,
                     totalBytes,
                     totalLost,
-                    starvedNanos);
+                    true,
+                    starvedNanos,
+                    0,
+                    0);
         } finally {
             lock.unlock();
         }

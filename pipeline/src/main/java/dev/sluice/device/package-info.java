@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Where filled buffers come from: {@link dev.sluice.device.BufferDevice}, and two stand-ins for the driver that need no
- * kernel module, {@link dev.sluice.device.SimulatedDevice} and {@link dev.sluice.device.ReplayDevice}.
+ * Where filled buffers come from: {@link dev.sluice.device.BufferDevice}, which is the driver's
+ * {@link dev.sluice.device.DriverDevice} or one of two stand-ins that need no kernel module,
+ * {@link dev.sluice.device.SimulatedDevice} and {@link dev.sluice.device.ReplayDevice}.
  *
  * <p>A device lends buffers and takes them back; {@link dev.sluice.device.BufferLedger} is the one place where a
  * stand-in's buffers change hands, with the states and counts that the driver has.

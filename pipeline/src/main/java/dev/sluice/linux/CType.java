@@ -33,6 +33,12 @@ final class CType {
     static final AddressLayout POINTER = (AddressLayout) scalar("void*");
     static final ValueLayout UINT8 = ValueLayout.JAVA_BYTE;
 
+    /** {@code __u32} of {@code <linux/types.h>}. */
+    static final ValueLayout U32 = ValueLayout.JAVA_INT;
+
+    /** {@code __aligned_u64} of {@code <linux/types.h>}: on 8 bytes also where a long long is not. */
+    static final ValueLayout ALIGNED_U64 = ValueLayout.JAVA_LONG;
+
     /** True where a pointer, a size_t and a long have 8 bytes; false where they have 4 (ARMv7). */
     static final boolean WIDE = POINTER.byteSize() == Long.BYTES;
 

@@ -52,6 +52,23 @@ public final class Constants {
     // <linux/sockios.h>
     public static final int SIOCOUTQ = 0x5411;
 
+    // <time.h>
+    public static final int CLOCK_REALTIME = 0;
+
+    // <linux/sluice.h>, in linux-driver/include/uapi. Requests with the direction bit of _IOR are negative as an int.
+    public static final int SLUICE_ABI = 1;
+    public static final int SLUICE_CAP_PAGES = 0x1;
+    public static final int SLUICE_CAP_LOSS = 0x2;
+    public static final int SLUICE_CAP_RESIDUE = 0x4;
+    public static final int SLUICE_STOPPED = 0;
+    public static final int SLUICE_RUNNING = 1;
+    public static final int SLUICE_KEEP = 0x1;
+    public static final int SLUICE_INFO = 0x8030_da00;
+    public static final int SLUICE_CONFIGURE = 0x4020_da01;
+    public static final int SLUICE_START = 0xda02;
+    public static final int SLUICE_STOP = 0xda03;
+    public static final int SLUICE_COUNTS = 0x8048_da04;
+
     // <sys/eventfd.h>
     public static final int EFD_NONBLOCK = 0x800;
     public static final int EFD_CLOEXEC = 0x80000;
@@ -78,6 +95,7 @@ public final class Constants {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
+    public static final int ENXIO = 6;
     public static final int EBADF = 9;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
@@ -100,6 +118,7 @@ public final class Constants {
     public static final int ETIMEDOUT = 110;
     public static final int ECONNREFUSED = 111;
     public static final int EHOSTUNREACH = 113;
+    public static final int EALREADY = 114;
     public static final int EINPROGRESS = 115;
 
     private Constants() {}

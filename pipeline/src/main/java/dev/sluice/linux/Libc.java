@@ -50,6 +50,7 @@ public final class Libc {
     private static final MethodHandle MEMFD_CREATE = function("memfd_create", POINTER, INT);
     private static final MethodHandle FTRUNCATE = function("ftruncate64", INT, LONG_LONG);
     private static final MethodHandle MMAP = bind("mmap64", POINTER, POINTER, SIZE_T, INT, INT, INT, LONG_LONG);
+    private static final MethodHandle GETPAGESIZE = function("getpagesize");
     private static final MethodHandle MUNMAP = function("munmap", POINTER, SIZE_T);
     private static final MethodHandle SOCKET = function("socket", INT, INT, INT);
     private static final MethodHandle BIND = function("bind", INT, POINTER, INT);
@@ -103,10 +104,10 @@ public final class Libc {
         }
     }
 
-    /** ioctl(2) with a pointer argument. */
-    public static int ioctl(int fd, long request, MemorySegment argument) {
+    /** ioctl(2) with a pointer argument, which may be NULL. */
+    public static int ioctl(int fd, int request, MemorySegment argument) {
         try {
-            return (int) (long) IOCTL.invokeExact(fd, request, argument);
+            return (int) (long) IOCTL.invokeExact(fd, Integer.toUnsignedLong(request), argument);
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -185,6 +186,15 @@ public final class Libc {
                     (MemorySegment) MMAP.invokeExact(state, MemorySegment.NULL, bytes, protection, flags, fd, offset);
             long mapFailed = CType.WIDE ? -1L : 0xffff_ffffL;
             return mapped.address() == mapFailed ? -errno(state) : mapped.address();
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** getpagesize(3): bytes of a page of this machine, 4096 on most. */
+    public static int pageBytes() {
+        try {
+            return (int) (long) GETPAGESIZE.invokeExact();
         } catch (Throwable t) {
             throw bug(t);
         }

@@ -13,6 +13,7 @@ public final class LinuxException extends IOException {
             Map.entry(Constants.EPERM, "EPERM"),
             Map.entry(Constants.ENOENT, "ENOENT"),
             Map.entry(Constants.EINTR, "EINTR"),
+            Map.entry(Constants.ENXIO, "ENXIO"),
             Map.entry(Constants.EBADF, "EBADF"),
             Map.entry(Constants.EAGAIN, "EAGAIN"),
             Map.entry(Constants.ENOMEM, "ENOMEM"),
@@ -35,6 +36,7 @@ public final class LinuxException extends IOException {
             Map.entry(Constants.ETIMEDOUT, "ETIMEDOUT"),
             Map.entry(Constants.ECONNREFUSED, "ECONNREFUSED"),
             Map.entry(Constants.EHOSTUNREACH, "EHOSTUNREACH"),
+            Map.entry(Constants.EALREADY, "EALREADY"),
             Map.entry(Constants.EINPROGRESS, "EINPROGRESS"));
 
     private final int errno;

@@ -37,6 +37,16 @@ public final class SharedMemory implements AutoCloseable {
         }
     }
 
+    /**
+     * The memory of a device, from its start. Writable, though nobody here writes: the kernel registers memory for
+     * io_uring only through a mapping that is.
+     *
+     * @param fd stays the caller's; the mapping outlives it
+     */
+    public static SharedMemory device(int fd, long bytes, String what) throws LinuxException {
+        return map(fd, bytes, Constants.PROT_READ | Constants.PROT_WRITE, what);
+    }
+
     private static SharedMemory map(int fd, long bytes, int protection, String what) throws LinuxException {
         long address = Libc.mmap(bytes, protection, Constants.MAP_SHARED, fd, 0);
         if (address < 0 && address > -4096) {

@@ -12,7 +12,10 @@ package dev.sluice.metrics;
  * @param frames frames filled
  * @param bytes valid bytes in them
  * @param lostBytes bytes that came while no buffer was armed
+ * @param lossKnown whether the engine tells what it lost; else {@code lostBytes} is the least it can be
  * @param starvedNanos how long the engine had no buffer to write to: it waited, or lost what came
+ * @param quarantines releases of buffers that something still referenced (the driver only)
+ * @param errors transfers that failed (the driver only)
  */
 public record DeviceCounts(
         int free,
@@ -23,8 +26,11 @@ public record DeviceCounts(
         long frames,
         long bytes,
         long lostBytes,
-        long starvedNanos) {
+        boolean lossKnown,
+        long starvedNanos,
+        long quarantines,
+        long errors) {
 
     /** Of a device that is not open yet. */
-    static final DeviceCounts NONE = new DeviceCounts(0, 0, 0, 0, 0, 0, 0, 0, 0);
+    static final DeviceCounts NONE = new DeviceCounts(0, 0, 0, 0, 0, 0, 0, 0, true, 0, 0, 0);
 }

@@ -21,7 +21,10 @@ import java.util.Map;
  * @param plainBytes ordinary sends
  * @param unsettledBytes sent with zero-copy, and not notified before the run ended
  * @param lostBytes bytes the source produced while no buffer was armed
+ * @param lossKnown whether the source tells what it lost; else {@code lostBytes} is the least it can be
  * @param starved how long the engine had no buffer to write to
+ * @param quarantines buffers given back while something still referenced them, which the driver kept until nothing did
+ * @param transferErrors transfers into a buffer that failed
  * @param unconfirmedBytes not acknowledged by the receiver's TCP when their connection broke
  * @param framesRepeated frames begun again on a new connection
  * @param framesLeft frames filled and not sent: left in the device, or acquired and given back
@@ -44,7 +47,10 @@ public record Summary(
         long plainBytes,
         long unsettledBytes,
         long lostBytes,
+        boolean lossKnown,
         Duration starved,
+        long quarantines,
+        long transferErrors,
         long unconfirmedBytes,
         long framesRepeated,
         long framesLeft,
@@ -74,7 +80,10 @@ public record Summary(
                 send.plain.value(),
                 send.outstanding(),
                 device.lostBytes(),
+                device.lossKnown(),
                 Duration.ofNanos(device.starvedNanos()),
+                device.quarantines(),
+                device.errors(),
                 counters.unconfirmed.value(),
                 counters.framesRepeated.value(),
                 device.filled() + framesGivenBack,
@@ -101,7 +110,12 @@ public record Summary(
         line(text, "by reference", "%,d bytes", byReferenceBytes);
         line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", copiedBytes);
         line(text, "plain", "%,d bytes%s", plainBytes, plainReason.isEmpty() ? "" : ": " + plainReason);
-        line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", lostBytes, starved.toNanos() / 1e9);
+        double starvedSeconds = starved.toNanos() / 1e9;
+        if (lossKnown) {
+            line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", lostBytes, starvedSeconds);
+        } else {
+            line(text, "lost", "not told by the DMA engine; it had no buffer for %.3f s", starvedSeconds);
+        }
         line(text, "buffers", "held %.2f ms (median), %.2f ms (longest)", holdMedianMillis, holdMaxMillis);
         if (reconnects > 0 || framesRepeated > 0) {
             line(text, "reconnects", "%,d; %,d frames begun again", reconnects, framesRepeated);
@@ -111,6 +125,16 @@ public record Summary(
         }
         if (noBuffers > 0) {
             line(text, "ENOBUFS", "%,d sends refused: raise net.core.optmem_max or the memlock limit", noBuffers);
+        }
+        if (transferErrors > 0) {
+            line(text, "errors", "%,d transfers into a buffer failed, as the DMA engine says", transferErrors);
+        }
+        if (quarantines > 0) {
+            line(
+                    text,
+                    "quarantined",
+                    "%,d buffers came back while they were still in use; the driver waited",
+                    quarantines);
         }
         if (framesLeft > 0) {
             line(text, "left", "%,d frames were filled, but not sent before the end", framesLeft);
@@ -139,7 +163,10 @@ public record Summary(
         fields.put("plain_bytes", plainBytes);
         fields.put("unsettled_bytes", unsettledBytes);
         fields.put("lost_bytes", lostBytes);
+        fields.put("loss_known", lossKnown);
         fields.put("starved_s", starved.toNanos() / 1e9);
+        fields.put("quarantines", quarantines);
+        fields.put("transfer_errors", transferErrors);
         fields.put("unconfirmed_bytes", unconfirmedBytes);
         fields.put("frames_repeated", framesRepeated);
         fields.put("frames_left", framesLeft);

@@ -76,7 +76,7 @@ public final class AcquireStage
             super(shape);
             setHandler(out, new AbstractOutHandler() {
                 @Override
-                public void onPull() throws IOException {
+                public void onPull() {
                     acquireIfWanted();
                 }
             });
@@ -92,10 +92,18 @@ public final class AcquireStage
             return ended;
         }
 
-        private void acquireIfWanted() throws IOException {
-            if (!isAvailable(out)) {
-                return;
+        /** What the device refuses fails the stream by name; thrown, Pekko would log it besides, with its own words. */
+        private void acquireIfWanted() {
+            try {
+                if (isAvailable(out)) {
+                    acquire();
+                }
+            } catch (IOException e) {
+                failStage(e);
             }
+        }
+
+        private void acquire() throws IOException {
             if (!started) {
                 started = true;
                 device.start();

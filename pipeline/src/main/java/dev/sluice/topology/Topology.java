@@ -2,6 +2,7 @@
 package dev.sluice.topology;
 
 import com.typesafe.config.Config;
+import dev.sluice.device.DriverDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
@@ -23,6 +24,9 @@ public record Topology(Source source, List<FilterNode> filters, TcpSink sink, Du
     public sealed interface Source {
         String name();
     }
+
+    /** {@code type = driver}. */
+    public record Driver(String name, DriverDevice.Settings settings) implements Source {}
 
     /** {@code type = simulated}. */
     public record Simulated(String name, SimulatedDevice.Settings settings) implements Source {}

@@ -11,12 +11,14 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
+import dev.sluice.device.DriverDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
 import dev.sluice.filter.FilterFactory;
 import dev.sluice.filter.Problems;
 import dev.sluice.filter.Settings;
+import dev.sluice.linux.Libc;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
@@ -47,7 +49,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TopologyReader {
 
+    /** Of the stand-in. The driver's buffers are of the pages that the machine has. */
     private static final long PAGE_BYTES = 4096;
+
     private static final long MOST_FRAME_BYTES = 1L << 30;
     private static final int MOST_BUFFERS = 4096;
 
@@ -248,36 +252,50 @@ public final class TopologyReader {
 
     private void readSource(String name, String type, Settings settings) {
         int buffers = (int) settings.count("buffers", 2, MOST_BUFFERS);
-        if (type.equals("replay")) {
-            String path = settings.text("path");
-            long frameBytes = settings.bytes("frame-size", 1, MOST_FRAME_BYTES);
-            boolean loop = settings.flag("loop");
-            try {
+        switch (type) {
+            case "driver" -> {
+                Path device = path(settings, "device");
+                long bufferBytes = wholePages(settings, Libc.pageBytes());
+                sources.put(name, new Topology.Driver(name, new DriverDevice.Settings(device, bufferBytes, buffers)));
+            }
+            case "replay" -> {
+                Path file = path(settings, "path");
+                long frameBytes = settings.bytes("frame-size", 1, MOST_FRAME_BYTES);
+                boolean loop = settings.flag("loop");
+                sources.put(
+                        name, new Topology.Replay(name, new ReplayDevice.Settings(file, frameBytes, buffers, loop)));
+            }
+            default ->
                 sources.put(
                         name,
-                        new Topology.Replay(name, new ReplayDevice.Settings(Path.of(path), frameBytes, buffers, loop)));
-            } catch (InvalidPathException e) {
-                settings.problem("path", "is not a path: " + e.getReason());
-            }
-            return;
+                        new Topology.Simulated(
+                                name,
+                                new SimulatedDevice.Settings(
+                                        wholePages(settings, PAGE_BYTES),
+                                        buffers,
+                                        settings.bytes("rate", 0),
+                                        settings.count("frames", 0, Long.MAX_VALUE),
+                                        settings.number("short-frames", 0, 1),
+                                        settings.count("seed", Long.MIN_VALUE, Long.MAX_VALUE),
+                                        settings.flag("poison"))));
         }
-        long bufferBytes = settings.bytes("buffer-size", PAGE_BYTES, MOST_FRAME_BYTES);
-        if (bufferBytes % PAGE_BYTES != 0) {
-            settings.problem(
-                    "buffer-size", "is " + bufferBytes + "; it must be a multiple of " + PAGE_BYTES + ", a page");
+    }
+
+    private static Path path(Settings settings, String key) {
+        try {
+            return Path.of(settings.text(key));
+        } catch (InvalidPathException e) {
+            settings.problem(key, "is not a path: " + e.getReason());
+            return Path.of(Settings.MISSING);
         }
-        sources.put(
-                name,
-                new Topology.Simulated(
-                        name,
-                        new SimulatedDevice.Settings(
-                                bufferBytes,
-                                buffers,
-                                settings.bytes("rate", 0),
-                                settings.count("frames", 0, Long.MAX_VALUE),
-                                settings.number("short-frames", 0, 1),
-                                settings.count("seed", Long.MIN_VALUE, Long.MAX_VALUE),
-                                settings.flag("poison"))));
+    }
+
+    private static long wholePages(Settings settings, long pageBytes) {
+        long bytes = settings.bytes("buffer-size", pageBytes, MOST_FRAME_BYTES);
+        if (bytes % pageBytes != 0) {
+            settings.problem("buffer-size", "is " + bytes + "; it must be a multiple of " + pageBytes + ", a page");
+        }
+        return bytes;
     }
 
     private void readFilter(String name, String type, Settings settings) {

@@ -4,9 +4,11 @@ package dev.sluice.topology;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
+import dev.sluice.device.DriverDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Problems;
+import dev.sluice.linux.Libc;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
@@ -148,6 +150,35 @@ final class TopologyReaderTest {
     }
 
     @Test
+    void aDriversDeviceAndItsBuffersAreRead() throws Exception {
+        assertThat(valid(file("a { type = driver, device = \"/dev/sluice0\" }", SINK))
+                        .source())
+                .isEqualTo(new Topology.Driver("a", new DriverDevice.Settings(Path.of("/dev/sluice0"), 1 << 20, 64)));
+        int odd = 7 * Libc.pageBytes();
+        String settings = ", buffer-size = " + odd + ", buffers = 256 }";
+        assertThat(valid(file("a { type = driver, device = \"/dev/adc\"" + settings, SINK))
+                        .source())
+                .isEqualTo(new Topology.Driver("a", new DriverDevice.Settings(Path.of("/dev/adc"), odd, 256)));
+    }
+
+    @Test
+    void aDriversBufferIsWholePagesOfThisMachine() throws Exception {
+        int page = Libc.pageBytes();
+        assertThat(problems(file(
+                        "a { type = driver, device = \"/dev/sluice0\", buffer-size = " + (page + 8)
+                                + ", buffers = 1, rate = 1 }",
+                        SINK)))
+                .containsExactly(
+                        "3: sources.a.buffers is 1; it must be from 2 to 4096",
+                        "3: sources.a.buffer-size is " + (page + 8) + "; it must be a multiple of " + page + ", a page",
+                        "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, type");
+        assertOneProblem(
+                file("a { type = driver, device = \"/dev/sluice0\", buffer-size = " + (page - 1) + " }", SINK),
+                SOURCES_LINE,
+                "sources.a.buffer-size is " + (page - 1) + "; it must be from " + page + " to 1073741824");
+    }
+
+    @Test
     void theFilesOwnPekkoSectionIsPassedOn() throws Exception {
         Topology topology = valid(file(SOURCE, SINK) + "pekko.loglevel = DEBUG\n");
         assertThat(topology.pekko().getString("pekko.loglevel")).isEqualTo("DEBUG");
@@ -257,9 +288,12 @@ final class TopologyReaderTest {
 
     @ParameterizedTest
     @CsvSource({
-        "'a { }', 'sources.a has no type; write one of replay, simulated'",
-        "a { type = null }, 'sources.a has no type; write one of replay, simulated'",
+        "'a { }', 'sources.a has no type; write one of driver, replay, simulated'",
+        "a { type = null }, 'sources.a has no type; write one of driver, replay, simulated'",
         "a { type = replay }, sources.a has no path; write path = text",
+        "a { type = driver }, sources.a has no device; write device = text",
+        "'a { type = driver, device = \"\" }', sources.a.device is empty",
+        "'a { type = driver, device = \"x\\u0000\" }', sources.a.device is not a path: Nul character not allowed",
         "'a { type = replay, path = \"x\\u0000\" }', sources.a.path is not a path: Nul character not allowed",
     })
     void aSourceThatLacksSomethingIsOneProblem(String source, String problem) throws Exception {

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.device;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.Libc;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.SharedMemory;
+import dev.sluice.linux.SluiceConfig;
+import dev.sluice.linux.SluiceCounts;
+import dev.sluice.linux.SluiceFrame;
+import dev.sluice.linux.SluiceInfo;
+import dev.sluice.metrics.DeviceCounts;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The driver's device, {@code /dev/sluiceN}: the calls of {@code <linux/sluice.h>} on one descriptor. Who owns a buffer
+ * is the driver's to know; nothing of that is kept here.
+ *
+ * <p>A device may go while it is open (unbound, the FPGA programmed anew). Its memory stays mapped, so what is lent can
+ * still be sent; giving that back then means nothing and is no error. {@link #acquire} is where it is told: by then
+ * there is nothing else to be done.
+ */
+public final class DriverDevice implements BufferDevice {
+
+    /**
+     * What to open, and what to make of it.
+     *
+     * @param path the device's file
+     * @param bufferBytes size of a buffer, a whole number of pages
+     * @param buffers how many
+     */
+    public record Settings(Path path, long bufferBytes, int buffers) {}
+
+    private static final Logger LOG = LoggerFactory.getLogger(DriverDevice.class);
+
+    private final String name;
+    private final Settings settings;
+    private final int fd;
+    private final boolean tellsLoss;
+    private final SharedMemory mapping;
+
+    // The stream's thread alone. Freed by the garbage collector, like the segment below: none can be in use then.
+    private final MemorySegment frames;
+    private final MemorySegment releases;
+    private boolean ended;
+
+    private final Object counting = new Object();
+
+    // Under the lock, by any thread; so that none asks a descriptor that is closed, and may be another's by then.
+    private final MemorySegment answer = SluiceCounts.allocate(Arena.ofAuto());
+    private DeviceCounts counts;
+    private boolean closed;
+
+    private DriverDevice(String name, Settings settings, int fd, boolean tellsLoss, SharedMemory mapping)
+            throws IOException {
+        this.name = name;
+        this.settings = settings;
+        this.fd = fd;
+        this.tellsLoss = tellsLoss;
+        this.mapping = mapping;
+        frames = SluiceFrame.allocateArray(Arena.ofAuto(), settings.buffers());
+        releases = Arena.ofAuto().allocate(ValueLayout.JAVA_INT, settings.buffers());
+        LinuxException.check(control(fd, Constants.SLUICE_COUNTS, answer), "counts of " + settings.path());
+        counts = read(answer);
+    }
+
+    /**
+     * Opens a device, gives it its buffers and maps them. Allocating them may take a while.
+     *
+     * @param name how messages of the pipeline name it
+     * @throws IOException with one sentence that says why not, and what to do
+     */
+    public static DriverDevice open(String name, Settings settings) throws IOException {
+        Path path = settings.path();
+        if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+            throw DriverProblem.notADevice(path, Files.isDirectory(path) ? "a folder" : "a regular file");
+        }
+        int fd = Libc.open(path, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
+        if (fd < 0) {
+            throw DriverProblem.opening(path, -fd);
+        }
+        SharedMemory mapping = null;
+        try (Arena arena = Arena.ofConfined()) {
+            int capabilities = capabilities(path, fd, arena);
+            configure(settings, fd, arena);
+            mapping = map(settings, fd);
+            return new DriverDevice(name, settings, fd, (capabilities & Constants.SLUICE_CAP_LOSS) != 0, mapping);
+        } catch (IOException | RuntimeException e) {
+            if (mapping != null) {
+                mapping.close();
+            }
+            Libc.close(fd);
+            throw e;
+        }
+    }
+
+    private static int capabilities(Path path, int fd, Arena arena) throws IOException {
+        MemorySegment info = SluiceInfo.allocate(arena);
+        int result = control(fd, Constants.SLUICE_INFO, info);
+        if (result == -Constants.ENODEV) {
+            throw DriverProblem.gone(path);
+        }
+        if (result < 0) { // ENOTTY; some drivers have other words for a request they do not know
+            throw DriverProblem.notADevice(path, "another driver's (" + LinuxException.describe(-result) + ")");
+        }
+        if (SluiceInfo.abi(info) != Constants.SLUICE_ABI) {
+            throw DriverProblem.version(path, SluiceInfo.abi(info));
+        }
+        if (SluiceInfo.state(info) == Constants.SLUICE_RUNNING) {
+            // Whoever had it before asked for it to be kept. Its frames come first, if the buffers stay as they are.
+            LOG.info("{} was left running, and is stopped", path);
+            control(fd, Constants.SLUICE_STOP, MemorySegment.NULL);
+        }
+        int capabilities = SluiceInfo.capabilities(info);
+        if ((capabilities & Constants.SLUICE_CAP_PAGES) == 0) {
+            LOG.warn(
+                    "{} has memory that the network cannot send by reference, as its driver says: it will be copied",
+                    path);
+        }
+        return capabilities;
+    }
+
+    private static void configure(Settings settings, int fd, Arena arena) throws IOException {
+        // The header of the wire has nanoseconds since 1970.
+        MemorySegment config =
+                SluiceConfig.allocate(arena, settings.bufferBytes(), settings.buffers(), Constants.CLOCK_REALTIME, 0);
+        int result = control(fd, Constants.SLUICE_CONFIGURE, config);
+        if (result < 0) {
+            throw DriverProblem.configuring(settings, -result);
+        }
+    }
+
+    private static SharedMemory map(Settings settings, int fd) throws IOException {
+        try {
+            return SharedMemory.device(fd, settings.bufferBytes() * settings.buffers(), "mmap " + settings.path());
+        } catch (LinuxException e) {
+            throw e.errno() == Constants.ENOMEM ? DriverProblem.configuring(settings, e.errno()) : e;
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public int bufferCount() {
+        return settings.buffers();
+    }
+
+    @Override
+    public long bufferBytes() {
+        return settings.bufferBytes();
+    }
+
+    @Override
+    public MemorySegment memory() {
+        return mapping.segment();
+    }
+
+    @Override
+    public int readyFd() {
+        return fd;
+    }
+
+    @Override
+    public void start() throws IOException {
+        int result = control(fd, Constants.SLUICE_START, MemorySegment.NULL);
+        if (result == -Constants.ENODEV) {
+            throw DriverProblem.gone(settings.path());
+        }
+        LinuxException.check(result, "start of " + settings.path());
+    }
+
+    /** Also before it was started, and again: EALREADY then. One that is gone (ENODEV) has stopped by itself. */
+    @Override
+    public void stop() {
+        int result = control(fd, Constants.SLUICE_STOP, MemorySegment.NULL);
+        if (result < 0 && result != -Constants.EALREADY && result != -Constants.ENODEV) {
+            LOG.warn("{} was not stopped: {}", settings.path(), LinuxException.describe(-result));
+        }
+    }
+
+    @Override
+    public int acquire(FrameBatch into) throws IOException {
+        into.clear();
+        long room = Math.min(into.capacity(), settings.buffers()) * SluiceFrame.BYTES;
+        long read;
+        do {
+            read = Libc.read(fd, frames, room);
+        } while (read == -Constants.EINTR);
+        if (read == -Constants.ENODEV) {
+            throw DriverProblem.gone(settings.path());
+        }
+        if (read < 0 && read != -Constants.EAGAIN) {
+            throw new LinuxException("read of " + settings.path(), (int) -read);
+        }
+        ended = read == 0;
+        for (int i = 0; i < read / SluiceFrame.BYTES; i++) {
+            int buffer = SluiceFrame.buffer(frames, i);
+            into.add(
+                    buffer,
+                    buffer * settings.bufferBytes(),
+                    SluiceFrame.bytes(frames, i),
+                    SluiceFrame.sequence(frames, i),
+                    SluiceFrame.time(frames, i),
+                    SluiceFrame.lost(frames, i));
+        }
+        return into.size();
+    }
+
+    /** A read of nothing is the driver's word for that: it is stopped, and every frame was lent. */
+    @Override
+    public boolean ended() {
+        return ended;
+    }
+
+    @Override
+    public void release(int[] buffers, int count) throws IOException {
+        for (int done = 0; done < count; ) {
+            int some = Math.min(count - done, settings.buffers());
+            MemorySegment.copy(buffers, done, releases, ValueLayout.JAVA_INT, 0, some);
+            long written = Libc.write(fd, releases, (long) some * Integer.BYTES);
+            if (written == -Constants.ENODEV) {
+                return; // there is nobody to give them to, and the next acquire says so
+            }
+            if (written == -Constants.EINVAL) {
+                throw BufferLedger.notLent(buffers[done], name);
+            }
+            if (written < 0 && written != -Constants.EINTR) {
+                throw new LinuxException("release to " + settings.path(), (int) -written);
+            }
+            // A short write ended before a buffer that is refused; the next one, which begins with it, tells.
+            done += (int) (Math.max(0, written) / Integer.BYTES);
+        }
+    }
+
+    /** Also of a device that is gone; of one that is closed, what it said last. */
+    @Override
+    public DeviceCounts counts() {
+        synchronized (counting) {
+            if (!closed && control(fd, Constants.SLUICE_COUNTS, answer) == 0) {
+                counts = read(answer);
+            }
+            return counts;
+        }
+    }
+
+    private DeviceCounts read(MemorySegment said) {
+        return new DeviceCounts(
+                SluiceCounts.free(said),
+                SluiceCounts.armed(said),
+                SluiceCounts.filled(said),
+                SluiceCounts.lent(said),
+                SluiceCounts.quarantined(said),
+                SluiceCounts.frames(said),
+                SluiceCounts.bytes(said),
+                SluiceCounts.lost(said),
+                tellsLoss,
+                SluiceCounts.starved(said),
+                SluiceCounts.quarantines(said),
+                SluiceCounts.errors(said));
+    }
+
+    @Override
+    public void close() {
+        synchronized (counting) {
+            if (!closed) {
+                closed = true;
+                stop();
+                mapping.close();
+                Libc.close(fd);
+            }
+        }
+    }
+
+    /** An ioctl, again when a signal interrupted it. */
+    private static int control(int fd, int request, MemorySegment argument) {
+        int result;
+        do {
+            result = Libc.ioctl(fd, request, argument);
+        } while (result == -Constants.EINTR);
+        return result;
+    }
+}
