@@ -64,6 +64,7 @@ struct sluice_buffer {
 	bool stale;
 	bool dma_mapped;	/* likewise; false only after a failure */
 	bool quarantine_counted; /* under io_lock */
+	bool orphaned;		/* likewise: lent to a process that died */
 };
 
 struct sluice_ring {
@@ -78,7 +79,7 @@ struct sluice_ring {
 	ktime_t starved_since;		/* valid while running and none is ARMED */
 	u64 frames, bytes, lost, starved, quarantines, errors;
 
-	wait_queue_head_t readable;
+	wait_queue_head_t readable;	/* also of those who wait for the device to go */
 };
 
 /*
@@ -127,10 +128,11 @@ extern const struct file_operations sluice_fops;
 /* sluice_ring.c */
 void sluice_ring_init(struct sluice_ring *ring);
 void sluice_ring_populate(struct sluice_device *sluice);
-void sluice_ring_reset_counts(struct sluice_ring *ring);
+void sluice_ring_forget(struct sluice_device *sluice);
+void sluice_ring_reset_counts(struct sluice_device *sluice);
 int sluice_ring_start(struct sluice_device *sluice);
 int sluice_ring_stop(struct sluice_device *sluice);
-void sluice_ring_arm_free(struct sluice_device *sluice);
+bool sluice_ring_arm_free(struct sluice_device *sluice);
 void sluice_ring_fill(struct sluice_buffer *buffer, u64 bytes, bool failed);
 struct sluice_buffer *sluice_ring_next_filled(struct sluice_ring *ring);
 void sluice_ring_lend(struct sluice_buffer *buffer);
@@ -138,6 +140,7 @@ int sluice_ring_release(struct sluice_buffer *buffer);
 void sluice_ring_settle(struct sluice_device *sluice);
 void sluice_ring_reclaim(struct sluice_device *sluice);
 void sluice_ring_keep(struct sluice_device *sluice);
+void sluice_ring_adopt(struct sluice_device *sluice);
 bool sluice_ring_readable(struct sluice_ring *ring);
 void sluice_ring_counts(struct sluice_ring *ring, struct sluice_counts *counts);
 
@@ -152,9 +155,10 @@ void sluice_dma_stop(struct sluice_device *sluice);
 extern const u32 sluice_memory_capabilities;
 int sluice_memory_alloc(struct sluice_device *sluice);
 void sluice_memory_free(struct sluice_device *sluice);
-bool sluice_memory_in_use(struct sluice_buffer *buffer, bool pins_count);
+bool sluice_memory_in_use(struct sluice_buffer *buffer);
+bool sluice_memory_pinned(struct sluice_buffer *buffer);
 int sluice_memory_zero(struct sluice_buffer *buffer);
-void sluice_memory_for_cpu(struct sluice_buffer *buffer, u64 bytes);
+void sluice_memory_for_cpu(struct sluice_buffer *buffer);
 void sluice_memory_for_device(struct sluice_buffer *buffer);
 int sluice_memory_map(struct sluice_device *sluice, struct vm_area_struct *vma);
 struct page *sluice_memory_page(struct sluice_device *sluice, unsigned long index);

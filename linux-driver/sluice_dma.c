@@ -41,6 +41,13 @@ int sluice_dma_open(struct sluice_device *sluice)
 	if (IS_ERR(sluice->chan))
 		return dev_err_probe(sluice->dev, PTR_ERR(sluice->chan),
 				     "no DMA channel \"rx\": see dmas and dma-names\n");
+	/* STOP must halt it: what it goes on writing to would be freed, or another's. */
+	if (!sluice->chan->device->device_terminate_all) {
+		dev_err(sluice->dev, "the DMA engine %s cannot be stopped: its driver has no terminate_all\n",
+			dma_chan_name(sluice->chan));
+		ret = -EOPNOTSUPP;
+		goto err_release_chan;
+	}
 	ret = sluice_dma_configure(sluice);
 	if (ret) {
 		dev_err(sluice->dev, "the DMA engine refuses bus width or burst: %d\n", ret);
@@ -51,9 +58,12 @@ int sluice_dma_open(struct sluice_device *sluice)
 		sluice->capabilities |= SLUICE_CAP_RESIDUE;
 	/*
 	 * dmaengine has no word for "lost"; metadata of a descriptor is how an
-	 * engine that counts it can tell: 64 bits, the bytes lost before.
+	 * engine that counts it can tell: 64 bits, the bytes lost before. Other
+	 * engines have other uses for metadata, so the node must say that it is that.
 	 */
-	sluice->has_loss = dmaengine_is_metadata_mode_supported(sluice->chan, DESC_METADATA_CLIENT);
+	sluice->has_loss =
+		device_property_read_bool(sluice->dev, "sluice,lost-metadata") &&
+		dmaengine_is_metadata_mode_supported(sluice->chan, DESC_METADATA_CLIENT);
 	if (sluice->has_loss)
 		sluice->capabilities |= SLUICE_CAP_LOSS;
 	return 0;
@@ -77,6 +87,14 @@ static void sluice_dma_done(void *param, const struct dmaengine_result *result)
 			 result->result != DMA_TRANS_NOERROR);
 }
 
+/* What an engine calls that knows of no results. */
+static void sluice_dma_done_plain(void *param)
+{
+	static const struct dmaengine_result whole = { .result = DMA_TRANS_NOERROR };
+
+	sluice_dma_done(param, &whole);
+}
+
 /* Queues the buffer; sluice_dma_issue() starts what was queued. -EAGAIN: no room. */
 int sluice_dma_submit(struct sluice_buffer *buffer)
 {
@@ -88,10 +106,12 @@ int sluice_dma_submit(struct sluice_buffer *buffer)
 	if (!desc)
 		return -EAGAIN;
 	buffer->lost_metadata = 0;
-	if (sluice->has_loss)
-		dmaengine_desc_attach_metadata(desc, &buffer->lost_metadata,
-					       sizeof(buffer->lost_metadata));
+	if (sluice->has_loss &&
+	    dmaengine_desc_attach_metadata(desc, &buffer->lost_metadata,
+					   sizeof(buffer->lost_metadata)))
+		dev_warn_once(sluice->dev, "the DMA engine does not tell what was lost after all\n");
 	desc->callback_result = sluice_dma_done;
+	desc->callback = sluice_dma_done_plain;
 	desc->callback_param = buffer;
 	return dma_submit_error(dmaengine_submit(desc)) ? -EAGAIN : 0;
 }
@@ -104,5 +124,11 @@ void sluice_dma_issue(struct sluice_device *sluice)
 /* Nothing is written and nothing completes any more once this returns. */
 void sluice_dma_stop(struct sluice_device *sluice)
 {
-	dmaengine_terminate_sync(sluice->chan);
+	WARN_ON(dmaengine_terminate_sync(sluice->chan));
+	/*
+	 * An engine without device_synchronize (PL330) may be calling back at this
+	 * moment, in a softirq, and those are read-side sections.
+	 */
+	if (!sluice->chan->device->device_synchronize)
+		synchronize_rcu();
 }

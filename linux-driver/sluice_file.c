@@ -61,8 +61,10 @@ static int sluice_open(struct inode *inode, struct file *file)
 	}
 	if (sluice->kept && !uid_eq(sluice->owner, current_euid()))
 		sluice_reset(sluice);
-	if (!sluice->kept) {
-		sluice_ring_reset_counts(&sluice->ring);
+	if (sluice->kept) {
+		sluice_ring_adopt(sluice);
+	} else {
+		sluice_ring_reset_counts(sluice);
 		sluice->config.flags = 0;
 	}
 	sluice->kept = false;
@@ -134,7 +136,7 @@ static ssize_t sluice_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			.lost = buffer->lost,
 		};
 
-		sluice_memory_for_cpu(buffer, buffer->bytes);
+		sluice_memory_for_cpu(buffer);
 		/* A frame that the process was not told of stays for the next read. */
 		if (copy_to_iter(&frame, sizeof(frame), to) != sizeof(frame)) {
 			done = done ?: -EFAULT;
@@ -200,6 +202,7 @@ static bool sluice_config_valid(const struct sluice_config *config)
 	       (config->clock == CLOCK_REALTIME || config->clock == CLOCK_MONOTONIC ||
 		config->clock == CLOCK_TAI) &&
 	       config->buffer_bytes && !(config->buffer_bytes & ~PAGE_MASK) &&
+	       config->buffer_bytes <= U32_MAX && /* a residue has 32 bits */
 	       config->buffer_count &&
 	       !check_mul_overflow(config->buffer_bytes, (u64)config->buffer_count, &total);
 }
@@ -378,13 +381,14 @@ static int sluice_mmap(struct file *file, struct vm_area_struct *vma)
 	ret = sluice_memory_alloc(sluice);
 	if (ret)
 		goto unlock;
+	/* Before: another thread may write to what is mapped already. */
+	sluice->used = true;
 	ret = sluice_memory_map(sluice, vma);
 	if (ret)
 		goto unlock;
 	vma->vm_ops = &sluice_vm_ops;
 	vma->vm_private_data = sluice;
 	sluice->mappings++;
-	sluice->used = true;
 unlock:
 	mutex_unlock(&sluice->memory_lock);
 	return ret;

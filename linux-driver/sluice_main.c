@@ -106,7 +106,7 @@ static int sluice_number(struct device *dev)
 static void sluice_default_config(struct sluice_device *sluice)
 {
 	struct sluice_config *config = &sluice->config;
-	u32 bytes = buffer_bytes, count = buffer_count;
+	u32 bytes = min_t(unsigned long, buffer_bytes, U32_MAX & PAGE_MASK), count = buffer_count;
 
 	device_property_read_u32(sluice->dev, "sluice,buffer-bytes", &bytes);
 	device_property_read_u32(sluice->dev, "sluice,buffer-count", &count);

@@ -17,7 +17,7 @@
 /* 1 MiB with pages of 4 KiB: what one descriptor of most engines still takes. */
 static unsigned int max_order = 8;
 module_param(max_order, uint, 0644);
-MODULE_PARM_DESC(max_order, "highest order of a compound allocation (default 8)");
+MODULE_PARM_DESC(max_order, "highest order of a compound allocation, 0 to 8 (default)");
 
 static bool split_pages;
 module_param(split_pages, bool, 0644);
@@ -25,7 +25,11 @@ MODULE_PARM_DESC(split_pages, "split the allocations into single pages; for comp
 
 const u32 sluice_memory_capabilities = SLUICE_CAP_PAGES;
 
-#define SLUICE_MAX_ORDER	10U	/* no kernel allocates less than this at most */
+/*
+ * Below the size that a page table maps at once: a fault would map such a compound
+ * whole, with 512 mapcounts and one reference.
+ */
+#define SLUICE_MAX_ORDER	8U
 
 /*
  * All devices together may ask for more; one that asks for more than this would
@@ -161,9 +165,9 @@ int sluice_memory_alloc(struct sluice_device *sluice)
 	if (sluice->config.buffer_bytes * sluice->config.buffer_count > sluice_memory_limit())
 		return -ENOMEM;
 	sluice->pages = kvcalloc(sluice->config.buffer_count, each * sizeof(*sluice->pages),
-				 GFP_KERNEL);
+				 GFP_KERNEL | __GFP_NOWARN);
 	sluice->buffers = kvcalloc(sluice->config.buffer_count, sizeof(*sluice->buffers),
-				   GFP_KERNEL);
+				   GFP_KERNEL | __GFP_NOWARN);
 	if (!sluice->pages || !sluice->buffers)
 		goto err_free;
 	for (i = 0; i < sluice->config.buffer_count; i++) {
@@ -194,6 +198,7 @@ void sluice_memory_free(struct sluice_device *sluice)
 	u32 i;
 
 	lockdep_assert_held(&sluice->memory_lock);
+	sluice_ring_forget(sluice);
 	if (sluice->buffers && sluice->pages)
 		for (i = 0; i < sluice->config.buffer_count && sluice->buffers[i].pages; i++)
 			sluice_memory_free_buffer(&sluice->buffers[i]);
@@ -202,43 +207,70 @@ void sluice_memory_free(struct sluice_device *sluice)
 	sluice->buffers = NULL;
 	sluice->pages = NULL;
 	sluice->used = false;
-	sluice_ring_populate(sluice);
 }
 
 /*
- * Whether anything but the driver and the processes' page tables refers to these
- * pages. Mappings are read before and after the references: one that came or
- * went meanwhile could hide, or be taken for, a reference.
+ * The pins of pin_user_pages(). Those of a single page are mixed with its
+ * references, and 1024 of these look like one of them; so there they are taken for
+ * references, all of them.
  */
-static bool sluice_folio_in_use(struct folio *folio, bool pins_count)
+static int sluice_folio_pins(struct folio *folio)
 {
-	int mapped, excess, pins;
+	return folio_test_large(folio) ? atomic_read(&folio->_pincount) : 0;
+}
+
+/*
+ * Whether anything refers to these pages but the driver, so many mappings of the
+ * opener, and its pins. What else maps them reads them: TCP_ZEROCOPY_RECEIVE maps
+ * what was spliced to it. Mappings and pins are read before and after the
+ * references: one that came or went meanwhile could hide a reference.
+ */
+static bool sluice_folio_in_use(struct folio *folio, unsigned int mappings)
+{
+	int mapped, pins, excess;
 
 	do {
 		mapped = sluice_folio_mapcount(folio);
-		smp_rmb(); /* with the atomic operations of mapping and unmapping */
+		pins = sluice_folio_pins(folio);
+		smp_rmb(); /* with the atomic operations of mapping and pinning */
 		excess = folio_ref_count(folio) - mapped - 1;
-		pins = folio_test_large(folio) ? atomic_read(&folio->_pincount) : 0;
 		smp_rmb(); /* likewise */
-	} while (sluice_folio_mapcount(folio) != mapped);
-	if (pins_count)
-		return excess;
-	return folio_test_large(folio) ? excess != pins : excess % GUP_PIN_COUNTING_BIAS;
+	} while (sluice_folio_mapcount(folio) != mapped || sluice_folio_pins(folio) != pins);
+	return excess != pins || mapped > (long)mappings * folio_nr_pages(folio);
 }
 
 /*
  * Whether somebody can still read the buffer: a socket's queue, a pipe, a
- * retransmission. pin_user_pages() (registered buffers of io_uring) holds pages
- * for as long as it likes and says nothing about sends in flight, so its pins
- * count only when asked for.
+ * retransmission. The pins of a living process are its registered buffers
+ * (io_uring), which say nothing about sends in flight, and its completions do. In
+ * what a process left behind when it died, pins are all there is to go by; and of
+ * what nobody may map since, every reference is somebody else's.
  */
-bool sluice_memory_in_use(struct sluice_buffer *buffer, bool pins_count)
+bool sluice_memory_in_use(struct sluice_buffer *buffer)
+{
+	unsigned long i, count = sluice_memory_pages_each(buffer->sluice);
+	unsigned int mappings = READ_ONCE(buffer->sluice->mappings);
+	struct page *page;
+
+	for_each_sluice_folio(buffer, page, count, i) {
+		struct folio *folio = page_folio(page);
+
+		if (buffer->stale ? folio_ref_count(folio) != 1 :
+				    sluice_folio_in_use(folio, mappings) ||
+				    (buffer->orphaned && sluice_folio_pins(folio)))
+			return true;
+	}
+	return false;
+}
+
+/* Whether any of its pages is pinned, by whomever. */
+bool sluice_memory_pinned(struct sluice_buffer *buffer)
 {
 	unsigned long i, count = sluice_memory_pages_each(buffer->sluice);
 	struct page *page;
 
 	for_each_sluice_folio(buffer, page, count, i)
-		if (sluice_folio_in_use(page_folio(page), pins_count))
+		if (sluice_folio_pins(page_folio(page)))
 			return true;
 	return false;
 }
@@ -255,27 +287,15 @@ int sluice_memory_zero(struct sluice_buffer *buffer)
 	sluice_memory_dma_unmap(buffer);
 	for (i = 0; i < count; i++)
 		clear_highpage(buffer->pages[i]);
+	cond_resched();
 	return sluice_memory_dma_map(buffer);
 }
 
-/*
- * Makes what the device wrote visible to the processor: the valid bytes, no
- * more, since a bounce buffer may still hold an earlier opener's data after them.
- */
-void sluice_memory_for_cpu(struct sluice_buffer *buffer, u64 bytes)
+/* Makes what the device wrote visible to the processor. */
+void sluice_memory_for_cpu(struct sluice_buffer *buffer)
 {
-	struct device *dev = buffer->sluice->chan->device->dev;
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sgtable_dma_sg(&buffer->sgt, sg, i) {
-		size_t part = min_t(u64, bytes, sg_dma_len(sg));
-
-		if (!part)
-			break;
-		dma_sync_single_for_cpu(dev, sg_dma_address(sg), part, DMA_FROM_DEVICE);
-		bytes -= part;
-	}
+	dma_sync_sgtable_for_cpu(buffer->sluice->chan->device->dev, &buffer->sgt,
+				 DMA_FROM_DEVICE);
 }
 
 /* Hands all of it to the device: the process may have touched any byte. */

@@ -84,7 +84,8 @@ static struct sluice_buffer *sluice_ring_first(struct sluice_ring *ring, enum sl
 
 static void sluice_ring_settle_soon(struct sluice_device *sluice)
 {
-	schedule_delayed_work(&sluice->settle, SETTLE_DELAY);
+	/* Unbound: it may have much to clear. */
+	queue_delayed_work(system_unbound_wq, &sluice->settle, SETTLE_DELAY);
 }
 
 void sluice_ring_init(struct sluice_ring *ring)
@@ -97,35 +98,53 @@ void sluice_ring_init(struct sluice_ring *ring)
 	init_waitqueue_head(&ring->readable);
 }
 
-/* The buffers of new memory, or of none, are all there is: FREE. */
+/* The buffers of new memory: FREE. */
 void sluice_ring_populate(struct sluice_device *sluice)
 {
 	struct sluice_ring *ring = &sluice->ring;
-	unsigned long flags;
-	int state;
 	u32 i;
 
 	lockdep_assert_held(&sluice->memory_lock);
-	spin_lock_irqsave(&ring->lock, flags);
-	WARN_ON(ring->running);
-	for (state = 0; state < SLUICE_STATES; state++) {
-		INIT_LIST_HEAD(&ring->in[state]);
-		ring->count[state] = 0;
-	}
-	for (i = 0; sluice->buffers && i < sluice->config.buffer_count; i++) {
+	spin_lock_irq(&ring->lock);
+	for (i = 0; i < sluice->config.buffer_count; i++) {
 		sluice->buffers[i].state = SLUICE_FREE;
 		list_add_tail(&sluice->buffers[i].link, &ring->in[SLUICE_FREE]);
 		ring->count[SLUICE_FREE]++;
 	}
-	spin_unlock_irqrestore(&ring->lock, flags);
+	spin_unlock_irq(&ring->lock);
 }
 
-/* A new opener counts from 0. */
-void sluice_ring_reset_counts(struct sluice_ring *ring)
+/* All memory goes, whoever owns it. Frames that nobody was told of are lost. */
+void sluice_ring_forget(struct sluice_device *sluice)
 {
-	unsigned long flags;
+	struct sluice_ring *ring = &sluice->ring;
+	struct sluice_buffer *buffer;
+	int state;
 
-	spin_lock_irqsave(&ring->lock, flags);
+	lockdep_assert_held(&sluice->memory_lock);
+	spin_lock_irq(&ring->lock);
+	WARN_ON(ring->running);
+	list_for_each_entry(buffer, &ring->in[SLUICE_FILLED], link) {
+		ring->lost += buffer->bytes;
+		ring->unreported_lost += buffer->lost + buffer->bytes;
+	}
+	for (state = 0; state < SLUICE_STATES; state++) {
+		INIT_LIST_HEAD(&ring->in[state]);
+		ring->count[state] = 0;
+	}
+	spin_unlock_irq(&ring->lock);
+}
+
+/* A new opener counts from 0; what an earlier one left in quarantine was its own. */
+void sluice_ring_reset_counts(struct sluice_device *sluice)
+{
+	struct sluice_ring *ring = &sluice->ring;
+	struct sluice_buffer *buffer;
+
+	lockdep_assert_held(&sluice->io_lock);
+	list_for_each_entry(buffer, &ring->in[SLUICE_QUARANTINED], link)
+		buffer->quarantine_counted = true;
+	spin_lock_irq(&ring->lock);
 	ring->next_sequence = 0;
 	ring->unreported_lost = 0;
 	ring->frames = 0;
@@ -134,18 +153,18 @@ void sluice_ring_reset_counts(struct sluice_ring *ring)
 	ring->starved = 0;
 	ring->quarantines = 0;
 	ring->errors = 0;
-	spin_unlock_irqrestore(&ring->lock, flags);
+	spin_unlock_irq(&ring->lock);
 }
 
 /*
  * FREE -> ARMED, all of them, while the engine runs. An engine that takes no
- * more descriptors gets the rest later.
+ * more descriptors gets the rest later. False if it took none of those there are.
  */
-void sluice_ring_arm_free(struct sluice_device *sluice)
+bool sluice_ring_arm_free(struct sluice_device *sluice)
 {
 	struct sluice_ring *ring = &sluice->ring;
 	struct sluice_buffer *buffer;
-	bool submitted = false;
+	bool submitted = false, refused = false;
 
 	lockdep_assert_held(&sluice->io_lock);
 	while (ring->running && (buffer = sluice_ring_first(ring, SLUICE_FREE))) {
@@ -155,27 +174,14 @@ void sluice_ring_arm_free(struct sluice_device *sluice)
 		if (sluice_dma_submit(buffer)) {
 			sluice_ring_move(buffer, SLUICE_FREE);
 			sluice_ring_settle_soon(sluice);
+			refused = true;
 			break;
 		}
 		submitted = true;
 	}
 	if (submitted)
 		sluice_dma_issue(sluice);
-}
-
-int sluice_ring_start(struct sluice_device *sluice)
-{
-	struct sluice_ring *ring = &sluice->ring;
-
-	lockdep_assert_held(&sluice->io_lock);
-	if (ring->running)
-		return -EALREADY;
-	spin_lock_irq(&ring->lock);
-	ring->running = true;
-	ring->starved_since = ktime_get();
-	spin_unlock_irq(&ring->lock);
-	sluice_ring_arm_free(sluice);
-	return 0;
+	return submitted || !refused;
 }
 
 /* ARMED -> FREE, once the engine is halted. */
@@ -196,6 +202,27 @@ int sluice_ring_stop(struct sluice_device *sluice)
 		sluice_ring_move_locked(buffer, SLUICE_FREE);
 	spin_unlock_irq(&ring->lock);
 	wake_up_interruptible_poll(&ring->readable, EPOLLIN | EPOLLRDNORM);
+	return 0;
+}
+
+/* -EIO: the engine does not take buffers like these. */
+int sluice_ring_start(struct sluice_device *sluice)
+{
+	struct sluice_ring *ring = &sluice->ring;
+
+	lockdep_assert_held(&sluice->io_lock);
+	if (ring->running)
+		return -EALREADY;
+	spin_lock_irq(&ring->lock);
+	ring->running = true;
+	ring->starved_since = ktime_get();
+	spin_unlock_irq(&ring->lock);
+	if (!sluice_ring_arm_free(sluice)) {
+		dev_err(sluice->dev, "the DMA engine does not take buffers of %llu bytes in %u pieces\n",
+			sluice->config.buffer_bytes, sluice->buffers[0].sgt.nents);
+		sluice_ring_stop(sluice);
+		return -EIO;
+	}
 	return 0;
 }
 
@@ -302,10 +329,11 @@ int sluice_ring_release(struct sluice_buffer *buffer)
 	if (READ_ONCE(buffer->state) != SLUICE_LENT)
 		return -EINVAL;
 	trace_sluice_release(buffer);
-	if (sluice_memory_in_use(buffer, false)) {
+	if (sluice_memory_in_use(buffer)) {
 		sluice_ring_quarantine(buffer);
 		return 0;
 	}
+	buffer->orphaned = false;
 	sluice_memory_for_device(buffer);
 	sluice_ring_move(buffer, SLUICE_FREE);
 	return 0;
@@ -317,8 +345,7 @@ static bool sluice_ring_clean(struct sluice_buffer *buffer)
 	struct sluice_device *sluice = buffer->sluice;
 	int ret = 0;
 
-	/* The pins of a living process are its registrations, not sends in flight. */
-	if (sluice_memory_in_use(buffer, buffer->stale))
+	if (sluice_memory_in_use(buffer))
 		return false;
 	mutex_lock(&sluice->memory_lock);
 	if (buffer->stale)
@@ -327,6 +354,7 @@ static bool sluice_ring_clean(struct sluice_buffer *buffer)
 		sluice_memory_for_device(buffer);
 	buffer->stale = ret;
 	mutex_unlock(&sluice->memory_lock);
+	buffer->orphaned = false;
 	return !ret;
 }
 
@@ -393,10 +421,26 @@ void sluice_ring_keep(struct sluice_device *sluice)
 
 	lockdep_assert_held(&sluice->io_lock);
 	spin_lock_irq(&ring->lock);
-	list_for_each_entry_safe(buffer, next, &ring->in[SLUICE_LENT], link)
+	list_for_each_entry_safe(buffer, next, &ring->in[SLUICE_LENT], link) {
+		buffer->orphaned = true;
 		sluice_ring_move_locked(buffer, SLUICE_FILLED);
+	}
 	list_sort(NULL, &ring->in[SLUICE_FILLED], sluice_ring_by_sequence);
 	spin_unlock_irq(&ring->lock);
+}
+
+/*
+ * The owner of a kept ring is back. Pins that it makes from now on are its own;
+ * only where the dead process's are still there they cannot be told apart.
+ */
+void sluice_ring_adopt(struct sluice_device *sluice)
+{
+	u32 i;
+
+	lockdep_assert_held(&sluice->io_lock);
+	for (i = 0; sluice->buffers && i < sluice->config.buffer_count; i++)
+		if (sluice->buffers[i].orphaned && !sluice_memory_pinned(&sluice->buffers[i]))
+			sluice->buffers[i].orphaned = false;
 }
 
 /* Whether read() would not wait: a frame is there, or none will come. */

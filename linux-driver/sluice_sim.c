@@ -21,6 +21,7 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/property.h>
 #include <linux/slab.h>
 
 #include "sluice_compat.h"
@@ -104,6 +105,7 @@ struct sim_channel {
 	struct list_head done;		/* their callbacks are due */
 	dma_cookie_t last_done;
 	bool producing;			/* since the first issue, until terminated */
+	bool stalled;			/* nothing comes */
 	ktime_t since;			/* position 0 was produced then, at the rate */
 	unsigned long since_rate;	/* the rate that holds for */
 	u64 since_position;
@@ -111,9 +113,8 @@ struct sim_channel {
 	u64 unreported_lost;
 	unsigned int generation;	/* counts terminations */
 
-	unsigned long transfers;	/* filled since then */
+	unsigned long transfers;	/* filled, since the first issue */
 
-	/* The worker's. */
 	struct mutex filling;		/* held while it writes to a transfer's memory */
 	struct task_struct *worker;
 	wait_queue_head_t wake;
@@ -149,13 +150,15 @@ static u64 sim_due_locked(struct sim_channel *sim)
 				      NSEC_PER_SEC);
 	unsigned long wanted = READ_ONCE(rate);
 
-	due -= due % SIM_WORD;
+	if (sim->stalled)
+		return sim->position;
+	due = max(due - due % SIM_WORD, sim->position);
 	if (wanted != sim->since_rate) {
 		sim->since = now;
 		sim->since_rate = wanted;
 		sim->since_position = due;
 	}
-	return max(due, sim->position);
+	return due;
 }
 
 /* What came until now found no transfer. */
@@ -380,9 +383,14 @@ static u64 sim_work(struct sim_channel *sim)
 
 static void sim_stall(struct sim_channel *sim)
 {
-	msleep(READ_ONCE(stall_ms));
+	spin_lock_irq(&sim->lock);
+	sim->stalled = true;
+	spin_unlock_irq(&sim->lock);
+	wait_event_interruptible_timeout(sim->wake, kthread_should_stop(),
+					 msecs_to_jiffies(READ_ONCE(stall_ms)));
 	/* Silent, not lossy: the stream goes on where it stopped. */
 	spin_lock_irq(&sim->lock);
+	sim->stalled = false;
 	sim->since = ktime_get();
 	sim->since_position = sim->position;
 	spin_unlock_irq(&sim->lock);
@@ -489,6 +497,23 @@ static bool sim_filter(struct dma_chan *chan, void *wanted)
 	return to_sim(chan) == wanted;
 }
 
+static const struct property_entry sim_client_properties[] = {
+	PROPERTY_ENTRY_BOOL("sluice,lost-metadata"),
+	{ }
+};
+
+static struct platform_device *sim_register_client(struct device *parent, unsigned int number)
+{
+	struct platform_device_info info = {
+		.parent = parent,
+		.name = "sluice",
+		.id = number,
+		.properties = sim_client_properties,
+	};
+
+	return platform_device_register_full(&info);
+}
+
 /* A client without a device tree finds its channel by its own name: sluice.N. */
 static int sim_name_clients(struct device *dev, struct sim *sims)
 {
@@ -558,7 +583,7 @@ static int sim_probe(struct platform_device *pdev)
 	if (ret)
 		goto err_stop_channels;
 	for (i = 0; i < channels; i++) {
-		sims->channel[i].client = platform_device_register_simple("sluice", i, NULL, 0);
+		sims->channel[i].client = sim_register_client(dev, i);
 		if (IS_ERR(sims->channel[i].client)) {
 			ret = PTR_ERR(sims->channel[i].client);
 			goto err_unregister;

@@ -62,7 +62,7 @@ TEST(bad_configurations_are_refused_and_change_nothing)
 		configuration(PAGE + 8, 4), configuration(1ULL << 63, 2),
 		configuration(~0ULL & ~(PAGE - 1), ~0U), configuration(PAGE, 4),
 		configuration(PAGE, 4), configuration(PAGE, 4), configuration(PAGE, 4),
-		configuration(PAGE, 4),
+		configuration(PAGE, 4), configuration(1ULL << 32, 1),
 	};
 	int fd = open_device(DEVICE, O_RDWR);
 	struct sluice_config good = configuration(2 * PAGE, 7);
@@ -87,7 +87,7 @@ TEST(bad_configurations_are_refused_and_change_nothing)
 
 TEST(more_memory_than_there_is_is_refused_and_the_device_goes_on)
 {
-	struct sluice_config huge = configuration(1ULL << 40, 4);
+	struct sluice_config huge = configuration(1ULL << 31, 1 << 20);
 	struct sluice_config most = configuration(MIB, 1 << 20);
 	struct ring ring = { .fd = open_device(DEVICE, O_RDWR) };
 	struct sluice_config good = configuration(PAGE, 4);
@@ -334,9 +334,12 @@ TEST(sysfs_shows_the_counts)
 	EXPECT_EQ(sysfs_count("frames"), 6);
 	EXPECT_EQ(sysfs_count("bytes"), 6 * MIB);
 	EXPECT(sysfs_count("starved") > 0);
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
-		sum += i < 5 ? sysfs_count(names[i]) : sysfs_count(names[i]) * 0;
+	/* The first five are the states. */
+	for (unsigned int i = 0; i < 5; i++)
+		sum += sysfs_count(names[i]);
 	EXPECT_EQ(sum, 6);
+	for (unsigned int i = 5; i < sizeof(names) / sizeof(*names); i++)
+		EXPECT(sysfs_count(names[i]) >= 0);
 }
 
 TEST(tracepoints_tell_a_buffers_life)
@@ -363,6 +366,60 @@ TEST(tracepoints_tell_a_buffers_life)
 		if (!strstr(text, steps[i]))
 			FAIL("no %s in the trace", steps[i]);
 	EXPECT(strstr(text, "sluice0 buffer=0 sequence=0 bytes=4096 lost=0") != NULL);
+}
+
+TEST(a_waiting_reader_can_be_interrupted)
+{
+	struct ring ring = open_ring(PAGE, 4);
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sluice_frame frame;
+	int status;
+	pid_t pid;
+
+	set_sim("rate", 1);
+	start(&ring);
+	pid = fork();
+	if (!pid) {
+		sigaction(SIGTERM, &action, NULL);
+		_exit(read(ring.fd, &frame, sizeof(frame)) != 0);
+	}
+	usleep(200000);
+	kill(pid, SIGTERM);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	EXPECT_EQ(counts_of(&ring).lent, 0);
+}
+
+TEST(a_read_only_opener_can_look_but_not_map)
+{
+	int fd = open_device(DEVICE, O_RDONLY);
+	struct sluice_info info;
+
+	REQUIRE(fd >= 0);
+	REQUIRE(ioctl(fd, SLUICE_INFO, &info) == 0);
+	EXPECT_ERRNO((long)mmap(NULL, info.buffer_bytes * info.buffer_count, PROT_READ, MAP_SHARED,
+				fd, 0), EINVAL);
+	EXPECT_ERRNO(write(fd, &info, 4), EBADF);
+}
+
+TEST(new_buffers_lose_the_old_ones_frames_and_say_so)
+{
+	struct ring ring = open_ring(64 * KIB, 4);
+	struct sluice_config config = configuration(32 * KIB, 4);
+	struct sluice_frame frame;
+
+	start(&ring);
+	frame = read_frame(&ring);
+	EXPECT_SOON(counts_of(&ring).filled, 3);
+	stop(&ring);
+	munmap(ring.memory, 4 * 64 * KIB);
+	REQUIRE(ioctl(ring.fd, SLUICE_CONFIGURE, &config) == 0);
+	EXPECT_EQ(counts_of(&ring).free, 4);
+	EXPECT_EQ(counts_of(&ring).lost, 3 * 64 * KIB);
+	EXPECT_ERRNO(write(ring.fd, &frame.buffer, 4), EINVAL);
+	ring = map_ring(ring.fd);
+	start(&ring);
+	EXPECT_EQ(read_frame(&ring).lost, 3 * 64 * KIB);
 }
 
 static void bind_driver(const char *what)
@@ -411,6 +468,8 @@ TEST(a_device_that_goes_away_says_so)
 	EXPECT_EQ(info.state, SLUICE_STOPPED);
 	EXPECT(counts_of(&ring).frames >= 4);
 	EXPECT_EQ(counts_of(&ring).free, 0);
+	/* Two were read and kept, one read and released; the rest nobody saw. */
+	EXPECT_EQ(counts_of(&ring).lost, (counts_of(&ring).frames - 4) * 2 * PAGE);
 	/* What was lent can still be read, until the process lets go of it. */
 	EXPECT_EQ(wrong_words(buffer_of(&ring, frame.buffer), frame.bytes, 0), 0);
 	EXPECT_ERRNO(open(DEVICE, O_RDWR), ENOENT);

@@ -69,6 +69,7 @@ static inline void reset_sim(void)
 	set_sim("short_every", 0);
 	set_sim("error_every", 0);
 	set_sim("stall_every", 0);
+	set_sim("stall_ms", 100);
 	set_parameter("sluice", "max_order", "8");
 	set_parameter("sluice", "split_pages", "0");
 }

@@ -138,6 +138,21 @@ TEST(a_rate_it_can_hold_loses_nothing)
 	EXPECT_EQ(counts_of(&ring).lost, 0);
 }
 
+TEST(a_rate_that_is_set_while_it_streams_holds_at_once)
+{
+	struct ring ring = open_ring(64 * KIB, 4);
+	time_t began;
+
+	start(&ring);
+	for (int i = 0; i < 400; i++)
+		release(&ring, read_frame(&ring).buffer);
+	set_sim("rate", MIB);
+	began = time(NULL);
+	for (int i = 0; i < 8; i++)
+		release(&ring, read_frame(&ring).buffer);
+	EXPECT(time(NULL) - began < 5);
+}
+
 TEST(what_a_full_ring_loses_is_counted_to_the_byte)
 {
 	struct ring ring = open_ring(16 * KIB, 4);
@@ -235,6 +250,24 @@ TEST(a_source_that_falls_silent_loses_nothing)
 	set_sim("stall_every", 10);
 	start(&ring);
 	EXPECT_EQ(stream(&ring, 35).lost, 0);
+}
+
+TEST(silence_is_no_loss_with_a_full_ring_either)
+{
+	struct ring ring = open_ring(16 * KIB, 2);
+	uint32_t first, second;
+
+	set_sim("rate", MIB);
+	set_sim("stall_every", 2);
+	set_sim("stall_ms", 1000);
+	start(&ring);
+	first = read_frame(&ring).buffer;
+	second = read_frame(&ring).buffer;
+	usleep(500000);
+	release(&ring, first);
+	release(&ring, second);
+	/* 512 KiB would have come meanwhile. */
+	EXPECT(read_frame(&ring).lost < 64 * KIB);
 }
 
 TEST(stop_and_start_begin_a_new_count_in_the_same_ring)

@@ -60,6 +60,7 @@ void sluice_memory_free(struct sluice_device *sluice)
 {
 	u32 i;
 
+	sluice_ring_forget(sluice);
 	for (i = 0; sluice->buffers && i < sluice->config.buffer_count; i++)
 		sg_free_table(&sluice->buffers[i].sgt);
 	if (coherent_memory)
@@ -69,7 +70,6 @@ void sluice_memory_free(struct sluice_device *sluice)
 	kvfree(sluice->buffers);
 	sluice->buffers = NULL;
 	sluice->used = false;
-	sluice_ring_populate(sluice);
 }
 
 int sluice_memory_map(struct sluice_device *sluice, struct vm_area_struct *vma)
@@ -87,7 +87,12 @@ int sluice_memory_zero(struct sluice_buffer *buffer)
 }
 
 /* Nothing can refer to it, so nothing does. */
-bool sluice_memory_in_use(struct sluice_buffer *buffer, bool pins_count)
+bool sluice_memory_in_use(struct sluice_buffer *buffer)
+{
+	return false;
+}
+
+bool sluice_memory_pinned(struct sluice_buffer *buffer)
 {
 	return false;
 }
@@ -97,7 +102,7 @@ struct page *sluice_memory_page(struct sluice_device *sluice, unsigned long inde
 	return NULL;
 }
 
-void sluice_memory_for_cpu(struct sluice_buffer *buffer, u64 bytes)
+void sluice_memory_for_cpu(struct sluice_buffer *buffer)
 {
 }
 

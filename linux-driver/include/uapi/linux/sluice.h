@@ -5,8 +5,8 @@
  * A device, /dev/sluiceN, is one DMA channel with its buffers. One process opens
  * it at a time (EBUSY for the second).
  *
- * mmap(): all buffers back to back from offset 0, MAP_SHARED, the whole length,
- *	EINVAL otherwise. Buffer i starts at i * buffer_bytes.
+ * mmap(): all buffers back to back from offset 0, MAP_SHARED, the whole length, of
+ *	a descriptor opened for reading and writing; EINVAL otherwise. Buffer i starts at i * buffer_bytes.
  * read(): as many struct sluice_frame as are filled and fit, oldest first; the
  *	process may read their buffers until it releases them. Waits for one, or
  *	EAGAIN. 0 on a stopped device with no frame left. EINVAL for less room
@@ -59,7 +59,7 @@ struct sluice_info {
 
 /* What it is to be: any number of buffers, each any whole number of pages. */
 struct sluice_config {
-	__aligned_u64 buffer_bytes;
+	__aligned_u64 buffer_bytes; /* less than 4 GiB */
 	__u32 buffer_count;
 	__u32 clock;		/* CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_TAI */
 	__u32 flags;
@@ -79,7 +79,7 @@ struct sluice_counts {
 	__u32 reserved;		/* 0 */
 	__aligned_u64 frames;	/* filled */
 	__aligned_u64 bytes;	/* valid bytes in them */
-	__aligned_u64 lost;	/* bytes lost, as far as the DMA engine tells */
+	__aligned_u64 lost;	/* bytes lost, as far as is known */
 	__aligned_u64 starved;	/* nanoseconds in which no buffer was armed */
 	__aligned_u64 quarantines; /* of buffers that stayed in use for a while */
 	__aligned_u64 errors;	/* transfers that failed */
@@ -87,9 +87,12 @@ struct sluice_counts {
 
 /* Also of a device that is gone; all but this and COUNTS give ENODEV then. */
 #define SLUICE_INFO		_IOR(0xDA, 0x00, struct sluice_info)
-/* EBUSY while running or mapped, EINVAL, ENOMEM: nothing is changed then. */
+/*
+ * EBUSY while running or mapped, EINVAL: nothing is changed then. ENOMEM: as it was
+ * before, but frames that were not read are lost, as they are when it succeeds.
+ */
 #define SLUICE_CONFIGURE	_IOW(0xDA, 0x01, struct sluice_config)
-/* Arms every free buffer and lets the engine run. EALREADY, ENOMEM. */
+/* Arms every free buffer and lets the engine run. EALREADY, ENOMEM, EIO. */
 #define SLUICE_START		_IO(0xDA, 0x02)
 /* Halts it: what was armed is free, what was filled can still be read. EALREADY. */
 #define SLUICE_STOP		_IO(0xDA, 0x03)
