@@ -8,6 +8,8 @@
  * METHOD is how the bytes get to the socket, and when a buffer goes back:
  *	write		send(): at once, the kernel has a copy
  *	zerocopy	MSG_ZEROCOPY: when the kernel has notified every send of it
+ *	careless	MSG_ZEROCOPY: at once, which is wrong; the driver holds the buffer
+ *			back, or the receiver gets other bytes
  *	splice		vmsplice() and splice(), which never tell. Half a ring later, which
  *			is more than a send buffer holds; that is likely, not certain, and
  *			what makes it safe is the driver, which looks at the references of
@@ -59,6 +61,7 @@ static struct flight *flights;
 static uint32_t *late, late_count;	/* buffers that splice holds back, oldest first */
 static uint32_t buffer_of_id[IDS], next_id, unreaped;
 static uint64_t copied_sends, plain_sends;
+static bool careless;
 
 static void die(const char *what)
 {
@@ -167,8 +170,12 @@ static void send_zerocopy(const struct sluice_frame *frame, const uint8_t *data)
 			die("send");
 		done += ret;
 	}
-	flights[frame->buffer].sent = true;
-	release_when_done(frame->buffer);
+	if (careless) {
+		release(frame->buffer);
+	} else {
+		flights[frame->buffer].sent = true;
+		release_when_done(frame->buffer);
+	}
 	reap();
 }
 
@@ -253,12 +260,12 @@ int main(int argc, char **argv)
 	int ends[2], one = 1;
 
 	if (argc != 6 && argc != 8) {
-		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
+		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|careless|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
 		return 64;
 	}
 	if (!strcmp(argv[4], "write"))
 		transfer = send_write;
-	else if (!strcmp(argv[4], "zerocopy"))
+	else if (!strcmp(argv[4], "zerocopy") || (careless = !strcmp(argv[4], "careless")))
 		transfer = send_zerocopy;
 	else if (!strcmp(argv[4], "splice"))
 		transfer = send_splice;
