@@ -165,6 +165,40 @@ INIT
     (cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$build/initramfs.cpio"
 }
 
+# Builds the pipeline, which it would do itself when it starts, but cannot in the guest; and keeps what a first run of it
+# made of its classes, for emulated, that start takes a minute, and from the cache 20 s. The code in the cache
+# would be for the host's processor: hence without any. The better compiler would only compete with the pipeline for the
+# emulated processor. Sets sluice (its command), and leaves the options of its virtual machine in pipeline.options.
+machine_pipeline() {
+    local home options="-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-AOTAdapterCaching -XX:-AOTStubCaching"
+    local cache=$build/pipeline.aot train=$build/train pid port
+    sluice=$(dirname "$driver_dir")/pipeline/bin/sluice
+    home=$(dirname "$(dirname "$sluice")")
+    "$sluice" --version >"$build/pipeline.log" 2>&1 || die "the pipeline does not start: $(tail -n 3 "$build/pipeline.log")"
+    echo "$options -XX:AOTCache=$cache" >"$build/pipeline.options"
+    [ ! -e "$cache" ] || [ "$home/target/sluice-pipeline.jar" -nt "$cache" ] || return 0
+    rm -rf "$cache" "$train"
+    mkdir "$train"
+    cd "$train"
+    "$sluice" receive --listen=127.0.0.1:0 >out 2>err &
+    pid=$!
+    until port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\).*/\1/p' out | head -n 1); [ -n "$port" ]; do
+        kill -0 "$pid" 2>/dev/null || die "the pipeline's receiver does not start: $(tail -n 3 err)"
+        sleep 0.1
+    done
+    cat >conf <<END
+sluice {
+  sources { sim { type = simulated, frames = 400, buffer-size = 256KiB } }
+  sinks { out { type = tcp, from = sim, connect = "127.0.0.1:$port" } }
+}
+END
+    # Slower, but right, without a cache: what fails here is for the tests to show.
+    SLUICE_JAVA_OPTS="$options -XX:AOTCacheOutput=$cache" timeout --kill-after=5 90 "$sluice" run conf >log 2>&1 || true
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    cd - >/dev/null
+}
+
 # machine_boot SHARE ARGUMENTS [QEMU OPTION...]: starts a machine that runs SHARE/start with bash as root, its console in
 # SHARE/console, and sets machine_pid. ARGUMENTS are added to the kernel's.
 machine_boot() {
