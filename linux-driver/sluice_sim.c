@@ -33,8 +33,29 @@ static unsigned int channels = 1;
 module_param(channels, uint, 0444);
 MODULE_PARM_DESC(channels, "number of channels, each its own /dev/sluiceN (default 1)");
 
+/* A terabyte a second: the position has 64 bits, which last for half a year then. */
+#define SIM_MAX_RATE		1000000000000ULL
+
 static unsigned long rate;
-module_param(rate, ulong, 0644);
+
+static int sim_rate_set(const char *value, const struct kernel_param *param)
+{
+	unsigned long wanted;
+	int ret = kstrtoul(value, 0, &wanted);
+
+	if (ret)
+		return ret;
+	if (wanted > SIM_MAX_RATE)
+		return -ERANGE;
+	WRITE_ONCE(rate, wanted);
+	return 0;
+}
+
+static const struct kernel_param_ops sim_rate_ops = {
+	.set = sim_rate_set,
+	.get = param_get_ulong,
+};
+module_param_cb(rate, &sim_rate_ops, &rate, 0644);
 MODULE_PARM_DESC(rate, "bytes per second of each channel, 0: as fast as it can (default)");
 
 static unsigned int short_every;
@@ -111,9 +132,8 @@ struct sim_channel {
 	u64 since_position;
 	u64 position;			/* bytes of the stream that came, lost ones too */
 	u64 unreported_lost;
+	unsigned long transfers;	/* filled since then */
 	unsigned int generation;	/* counts terminations */
-
-	unsigned long transfers;	/* filled, since the first issue */
 
 	struct mutex filling;		/* held while it writes to a transfer's memory */
 	struct task_struct *worker;

@@ -52,13 +52,16 @@ static void hold_and_release(uint64_t buffer_bytes, size_t offset, int dontneed)
 		MUST(madvise(ring.memory, 4 * buffer_bytes, MADV_DONTNEED) == 0);
 	release(&ring, frame.buffer);
 	EXPECT_EQ(counts_of(&ring).quarantined, 1);
-	EXPECT_SOON(counts_of(&ring).quarantines, 1);
 	EXPECT_ERRNO(write(ring.fd, &frame.buffer, 4), EINVAL);
 
 	go_round(&ring, 50);
+	EXPECT_SOON(counts_of(&ring).quarantines, 1);
 	EXPECT_EQ(counts_of(&ring).quarantined, 1);
 	let_go(ends[0], data, 2 * PAGE);
 	EXPECT_EQ(wrong_words(data, 2 * PAGE, offset), 0);
+	/* One that was not held back is nowhere to wait for. */
+	if (tap_failures)
+		exit(1);
 	EXPECT_SOON(counts_of(&ring).quarantined, 0);
 	/* It goes round again. */
 	for (int i = 0; ; i++) {
@@ -70,6 +73,7 @@ static void hold_and_release(uint64_t buffer_bytes, size_t offset, int dontneed)
 		if (i == 100)
 			DIE("buffer %u never came again", frame.buffer);
 	}
+	/* Counted, once. */
 	EXPECT_EQ(counts_of(&ring).quarantines, 1);
 	munmap(ring.memory, 4 * buffer_bytes);
 	close(ring.fd);
