@@ -35,7 +35,7 @@ final class DriverProblem {
             case Constants.EACCES, Constants.EPERM ->
                 new IOException("no permission to open " + path + " (" + LinuxException.describe(errno) + ")"
                         + permissions(path) + ": it must be readable and writable for this user, by a udev rule such "
-                        + "as KERNEL==\"sluice*\", GROUP=\"sluice\", MODE=\"0660\" and membership of that group");
+                        + "as KERNEL==\"sluice[0-9]*\", GROUP=\"sluice\", MODE=\"0660\" and membership of that group");
             default -> new LinuxException("open " + path, errno);
         };
     }

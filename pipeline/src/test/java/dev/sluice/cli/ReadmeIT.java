@@ -28,17 +28,19 @@ class ReadmeIT {
                 .containsExactly(
                         "pipeline/bin/sluice demo",
                         "mvn -B verify",
+                        "linux-driver/test/run",
                         "pipeline/bin/sluice receive --verify",
                         "pipeline/bin/sluice run --live conf/quickstart.conf");
-        assertThat(Files.readAllLines(ROOT.resolve(".ci/run"))).contains("pipeline/bin/sluice demo", "mvn -B verify");
+        assertThat(Files.readAllLines(ROOT.resolve(".ci/run")))
+                .contains("pipeline/bin/sluice demo", "mvn -B verify", "linux-driver/test/run");
     }
 
     @Test
     void streamsBetweenTheTwoTerminals() throws IOException {
         List<String> commands = blocks("sh");
-        try (SluiceProcess receiver = shell(commands.get(2))) {
+        try (SluiceProcess receiver = shell(commands.get(3))) {
             receiver.awaitOut("listening on 127\\.0\\.0\\.1:7000");
-            try (SluiceProcess sender = shell(commands.get(3))) {
+            try (SluiceProcess sender = shell(commands.get(4))) {
                 sender.awaitErr("[1-9][0-9.]* MB/s .* armed");
                 sender.terminate();
                 SluiceProcess.Ended sent = sender.end();
