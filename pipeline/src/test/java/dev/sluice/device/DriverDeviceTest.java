@@ -105,7 +105,7 @@ final class DriverDeviceTest {
         assertThat(DriverProblem.opening(file, Constants.EACCES))
                 .hasMessageStartingWith("no permission to open " + file
                         + " (Permission denied (EACCES)), which is rw-r----- for " + owner)
-                .hasMessageContaining("udev rule such as KERNEL==\"sluice*\"");
+                .hasMessageContaining("udev rule such as KERNEL==\"sluice[0-9]*\"");
     }
 
     @Test
