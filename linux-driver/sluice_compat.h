@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels that Sluice builds for (6.1 and later), a
+ * What differs between the kernels that Sluice builds for (6.1.30 and later), a
  * function each. Kbuild looks into the kernel's headers and defines SLUICE_HAVE_*,
  * since vendors' trees carry newer interfaces back under older versions.
  */
@@ -34,7 +34,7 @@ static inline void sluice_vm_flags_set(struct vm_area_struct *vma, unsigned long
 #endif
 }
 
-/* platform_driver.remove returned an int before 6.11. */
+/* platform_driver.remove returned an int before 6.11; remove_new came with 6.3 and 6.1.30. */
 #ifdef SLUICE_HAVE_VOID_REMOVE
 #define SLUICE_REMOVE(function) .remove = function
 #else

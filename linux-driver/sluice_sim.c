@@ -145,7 +145,7 @@ struct sim_channel {
 struct sim {
 	struct dma_device dma;
 	struct dma_slave_map *map;
-	char (*names)[16];
+	char (*names)[20];		/* "sluice." and a number */
 	struct sim_channel channel[SIM_MAX_CHANNELS];
 };
 
@@ -445,7 +445,7 @@ static int sim_worker(void *data)
 						 kthread_should_stop());
 		else if (wait)
 			/* At most 10 ms, so that a rate that is changed holds soon. */
-			fsleep(min_t(u64, wait / NSEC_PER_USEC + 1, 10 * USEC_PER_MSEC));
+			fsleep(min_t(u64, div_u64(wait, NSEC_PER_USEC) + 1, 10 * USEC_PER_MSEC));
 		else
 			cond_resched();
 	}
@@ -570,9 +570,8 @@ static int sim_probe(struct platform_device *pdev)
 	ret = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
-	ret = dma_set_max_seg_size(dev, SZ_1G);
-	if (ret)
-		return ret;
+	/* It fails only without dma_parms, which a platform device has. */
+	dma_set_max_seg_size(dev, SZ_1G);
 	ret = sim_name_clients(dev, sims);
 	if (ret)
 		return ret;
