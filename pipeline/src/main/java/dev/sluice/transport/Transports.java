@@ -16,7 +16,7 @@ public final class Transports {
      * @param choice what the user wrote
      * @param thresholdBytes a frame whose stretches are shorter than this on average is sent plainly: pinning pages
      *     costs more than copying a few bytes
-     * @param plainAfterCopied after this many notifications in a row that say "copied" the connection goes on with plain
+     * @param plainAfterCopied after this many sends in a row that the kernel says it copied the connection goes on with plain
      *     sends; 0 never does
      */
     public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {}

@@ -75,14 +75,16 @@ final class ZerocopyTransport extends SocketTransport {
                 long bytes = outstanding.settledBytes() - before;
                 counters.notifications.add(1);
                 (copied ? counters.copied : counters.byReference).add(bytes);
-                copiedInARow = copied ? copiedInARow + 1 : 0;
+                // The kernel merges notifications when it is busy: one then speaks for all sends of its range.
+                int sends = socket.notificationLast() - socket.notificationFirst() + 1;
+                copiedInARow = copied ? copiedInARow + sends : 0;
             }
         } catch (LinuxException e) {
             throw new ConnectionLostException(e.errno());
         }
         if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
             goPlain("the last " + copiedInARow
-                    + " notifications said that the kernel copied (loopback, or a route without "
+                    + " sends were copied by the kernel, as its notifications say (loopback, or a route without "
                     + "scatter-gather or checksum offload): plain sends are cheaper there");
         }
     }

@@ -138,15 +138,16 @@ final class ZerocopyTransportTest {
     }
 
     @Test
-    void afterARunOfCopiedNotificationsSendsArePlainAndTheReasonIsTold() throws Exception {
+    void afterARunOfCopiedSendsTheyArePlainAndTheReasonIsTold() throws Exception {
         try (Transport transport = open(TransportChoice.AUTO, NO_THRESHOLD, 3)) {
-            while (counters.notifications.value() < 3) {
-                assertThat(counters.plainReason()).isEmpty();
+            // An exchange is one send or more, and its notifications may come as one.
+            for (int i = 0; counters.plainReason().isEmpty(); i++) {
+                assertThat(i).isLessThan(3);
                 assertThat(counters.plain.value()).isZero();
                 exchange(transport);
             }
             assertThat(counters.plainReason())
-                    .contains("notifications said that the kernel copied")
+                    .contains("sends were copied by the kernel, as its notifications say")
                     .contains("loopback");
             long copied = counters.copied.value();
             exchange(transport);
