@@ -165,6 +165,13 @@ static inline void release(const struct ring *ring, uint32_t buffer)
 	MUST(write(ring->fd, &buffer, sizeof(buffer)) == sizeof(buffer));
 }
 
+/* Reads and releases frames: the DMA engine goes round the ring. */
+static inline void go_round(const struct ring *ring, unsigned int frames)
+{
+	for (unsigned int i = 0; i < frames; i++)
+		release(ring, read_frame(ring).buffer);
+}
+
 /* Words of the counter that are not what the stream has at that position. */
 static inline unsigned long wrong_words(const uint8_t *data, uint64_t bytes, uint64_t position)
 {

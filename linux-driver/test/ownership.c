@@ -29,13 +29,6 @@ static void let_go(int pipe_out, uint8_t *into, size_t bytes)
 	}
 }
 
-/* Reads and releases frames: the DMA engine goes round the ring. */
-static void go_round(const struct ring *ring, unsigned int frames)
-{
-	for (unsigned int i = 0; i < frames; i++)
-		release(ring, read_frame(ring).buffer);
-}
-
 static void hold_and_release(uint64_t buffer_bytes, size_t offset, int dontneed)
 {
 	static uint8_t data[2 * PAGE];

@@ -69,12 +69,6 @@ static volatile uint64_t *receive_mapped(int receiver, size_t bytes)
 	return at;
 }
 
-static void go_round(const struct ring *ring, unsigned int frames)
-{
-	for (unsigned int i = 0; i < frames; i++)
-		release(ring, read_frame(ring).buffer);
-}
-
 /* Only single pages can be mapped so. */
 static struct ring open_single_pages(void)
 {
