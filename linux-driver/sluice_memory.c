@@ -67,24 +67,25 @@ static gfp_t sluice_memory_gfp(struct sluice_device *sluice, unsigned int order)
 }
 
 static int sluice_memory_alloc_pages(struct sluice_device *sluice, struct page **pages,
-				     unsigned long count, unsigned int *order)
+				     unsigned long count)
 {
+	unsigned int order = min(max_order, SLUICE_MAX_ORDER);
 	unsigned long i, done = 0;
 
 	while (done < count) {
 		struct page *page;
 
-		*order = min_t(unsigned int, *order, ilog2(count - done));
-		page = alloc_pages(sluice_memory_gfp(sluice, *order), *order);
+		order = min_t(unsigned int, order, ilog2(count - done));
+		page = alloc_pages(sluice_memory_gfp(sluice, order), order);
 		if (!page) {
-			if (!*order)
+			if (!order)
 				return -ENOMEM;
-			--*order;
+			order--;
 			continue;
 		}
-		if (*order && split_pages)
-			split_page(page, *order);
-		for (i = 0; i < 1UL << *order; i++)
+		if (order && split_pages)
+			split_page(page, order);
+		for (i = 0; i < 1UL << order; i++)
 			pages[done++] = page + i;
 	}
 	return 0;
@@ -155,7 +156,6 @@ static void sluice_memory_free_buffer(struct sluice_buffer *buffer)
 int sluice_memory_alloc(struct sluice_device *sluice)
 {
 	unsigned long each = sluice_memory_pages_each(sluice);
-	unsigned int order = min(max_order, SLUICE_MAX_ORDER);
 	int ret;
 	u32 i;
 
@@ -176,14 +176,12 @@ int sluice_memory_alloc(struct sluice_device *sluice)
 		buffer->sluice = sluice;
 		buffer->index = i;
 		buffer->pages = sluice->pages + i * each;
-		ret = sluice_memory_alloc_pages(sluice, buffer->pages, each, &order);
+		ret = sluice_memory_alloc_pages(sluice, buffer->pages, each);
 		if (ret)
 			goto err_free;
 		ret = sluice_memory_describe(buffer) ?: sluice_memory_dma_map(buffer);
 		if (ret)
 			goto err_free;
-		/* The next buffer starts as high as this one could have. */
-		order = min(max_order, SLUICE_MAX_ORDER);
 	}
 	sluice_ring_populate(sluice);
 	return 0;
