@@ -28,6 +28,7 @@ final class ArchitectureTest {
     private static final List<String> TOP_DOWN = List.of(
             "cli",
             "control",
+            "testkit",
             "stream",
             "topology",
             "receive",

@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
 import dev.sluice.control.Outcome;
 import dev.sluice.control.PipelineSystem;
+import dev.sluice.metrics.Summary;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.TopologyReader;
 import java.io.BufferedReader;
@@ -29,6 +30,8 @@ import picocli.CommandLine.Spec;
         description = "Streams a simulated device over TCP to a receiver process that checks every word.",
         mixinStandardHelpOptions = true)
 final class DemoCommand implements Callable<Integer> {
+
+    private static final String SOURCE = "fpga";
 
     /** What the receiver's report may take once the sender has ended: it has all it needs by then. */
     private static final int MOST_SECONDS_FOR_REPORT = 10;
@@ -105,7 +108,8 @@ final class DemoCommand implements Callable<Integer> {
 
     /** Counted from the first frame: a virtual machine that starts slowly shall not use the time up. */
     private void drainAfterSeconds(PipelineSystem system) {
-        while (system.counters().frames.value() == 0 && !system.outcome().isDone()) {
+        while (system.counters().source(SOURCE).frames.value() == 0
+                && !system.outcome().isDone()) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
         }
         LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(seconds));
@@ -115,10 +119,10 @@ final class DemoCommand implements Callable<Integer> {
     private String topology(String address) {
         return """
                 sluice {
-                  sources { fpga { type = simulated, rate = "%s" } }
-                  sinks   { tcp  { type = tcp, from = fpga, connect = "%s" } }
+                  sources { %s { type = simulated, rate = "%s" } }
+                  sinks   { tcp { type = tcp, from = %s, connect = "%s" } }
                 }
-                """.formatted(rate, address);
+                """.formatted(SOURCE, rate, SOURCE, address);
     }
 
     /** The sender's summary, the receiver's verdict, and the two held against each other. */
@@ -137,7 +141,7 @@ final class DemoCommand implements Callable<Integer> {
             Config report = json(lines);
             long verified = report.getLong("verified_bytes");
             long wrong = report.getLong("wrong_bytes");
-            long missing = outcome.summary().keptBytes() - report.getLong("bytes");
+            long missing = outcome.summary().ofSinks(Summary.SinkSummary::keptBytes) - report.getLong("bytes");
             out.printf(Locale.ROOT, "receiver      %.1f MB/s%n", report.getDouble("mb_per_s"));
             if (!report.getString("problem").isEmpty()) {
                 out.printf("receiver      %s%n", report.getString("problem"));

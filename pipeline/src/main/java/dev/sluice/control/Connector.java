@@ -4,7 +4,7 @@ package dev.sluice.control;
 import dev.sluice.linux.Constants;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
-import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.metrics.SinkCounters;
 import dev.sluice.stream.Reactor;
 import dev.sluice.stream.SendStage;
 import dev.sluice.topology.HostAndPort;
@@ -60,7 +60,7 @@ final class Connector {
     private final TimerScheduler<Message> timers;
     private final Topology.TcpSink sink;
     private final Reactor reactor;
-    private final PipelineCounters counters;
+    private final SinkCounters counters;
     private final SendStage.Control stream;
     private int failures;
     private long connectedAtNanos;
@@ -68,7 +68,7 @@ final class Connector {
     private @Nullable TcpSocket connecting;
     private Reactor.@Nullable Registration registration;
 
-    static Behavior<Message> create(Topology.TcpSink sink, Reactor reactor, PipelineCounters counters) {
+    static Behavior<Message> create(Topology.TcpSink sink, Reactor reactor, SinkCounters counters) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.receive(Message.class)
                 .onMessage(
                         Attach.class,
@@ -81,7 +81,7 @@ final class Connector {
             TimerScheduler<Message> timers,
             Topology.TcpSink sink,
             Reactor reactor,
-            PipelineCounters counters,
+            SinkCounters counters,
             SendStage.Control stream) {
         this.context = context;
         this.timers = timers;

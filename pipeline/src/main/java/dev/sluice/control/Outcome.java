@@ -18,6 +18,6 @@ public record Outcome(Summary summary, @Nullable Throwable failure) {
 
     /** Exit status of the process. */
     public int exitCode() {
-        return failure == null && summary.stuckBuffers() == 0 ? 0 : 1;
+        return failure == null && summary.ofSources(Summary.SourceSummary::stuckBuffers) == 0 ? 0 : 1;
     }
 }

@@ -3,7 +3,7 @@ package dev.sluice.control;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.metrics.RunCounters;
 import dev.sluice.topology.Topology;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -13,7 +13,7 @@ import org.apache.pekko.actor.typed.ActorSystem;
 public final class PipelineSystem {
 
     private final CompletableFuture<Outcome> outcome = new CompletableFuture<>();
-    private final PipelineCounters counters = new PipelineCounters();
+    private final RunCounters counters = new RunCounters();
     private final Duration drainTimeout;
     private final ActorSystem<Guardian.Message> system;
 
@@ -37,7 +37,7 @@ public final class PipelineSystem {
     }
 
     /** Figures that move while it runs. */
-    public PipelineCounters counters() {
+    public RunCounters counters() {
         return counters;
     }
 

@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /** What the devices without a driver have in common: a mapping, and a ledger of who owns its buffers. */
-abstract sealed class StandInDevice implements BufferDevice permits SimulatedDevice, ReplayDevice {
+abstract sealed class StandInDevice implements BufferDevice permits SimulatedDevice, ReplayDevice, FedDevice {
 
     final String name;
     final BufferLedger ledger;

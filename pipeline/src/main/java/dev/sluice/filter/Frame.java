@@ -4,9 +4,9 @@ package dev.sluice.filter;
 import java.lang.foreign.MemorySegment;
 
 /**
- * One filled buffer, as a filter sees it: a run of {@link #size} bytes, counted from 0, that lie in one or more slices of
- * the buffer. The first filter of a chain sees one slice, the whole frame; a later one sees what the filter before it
- * kept, end to end.
+ * One filled buffer, as a filter sees it: a run of {@link #size} bytes, counted from 0, that lie in one or more slices.
+ * The first filter of a chain sees one slice, the whole frame; a later one sees what the filter before it kept and
+ * emitted, end to end.
  *
  * <p>A frame is lent for the length of one call: it is another frame's the next time. Nothing in it may be kept.
  */
@@ -18,14 +18,14 @@ public interface Frame {
     /** Number of slices that hold them, in order. */
     int sliceCount();
 
-    /** Where slice {@code index} starts in {@link #memory}, in bytes. */
+    /** The memory, read only, that slice {@code index} is a part of: the frame's buffer, or what a filter emitted. */
+    MemorySegment memory(int index);
+
+    /** Where slice {@code index} starts in its {@link #memory}, in bytes. */
     long sliceOffset(int index);
 
     /** Length of slice {@code index} in bytes, more than 0. */
     long sliceLength(int index);
-
-    /** The frame's buffer, read only. The offsets of slices count from its start. */
-    MemorySegment memory();
 
     /** Number of the frame at its source, from 0, counting by 1. */
     long sequence();
@@ -36,6 +36,9 @@ public interface Frame {
     /** Position of the frame's first byte in everything the source has produced, lost bytes included. */
     long sourceOffset();
 
-    /** Bytes that the source lost between the frame before and this one. */
+    /**
+     * Bytes that were lost between what this filter saw before and this frame: more than 0 is a gap, which a filter that
+     * remembers earlier samples must not bridge. What an earlier filter left out by choice is no gap.
+     */
     long lostBytes();
 }

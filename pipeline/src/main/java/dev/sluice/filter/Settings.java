@@ -4,6 +4,7 @@ package dev.sluice.filter;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigRenderOptions;
@@ -11,6 +12,7 @@ import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import java.math.BigDecimal;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -23,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The settings of one node of a topology, read with their types. A key that the user did not write has the default of
  * {@code sluice.defaults} in {@code reference.conf}; one with no default must be written. Every method records what is
- * wrong with file and line instead of throwing, and then returns some value of its type: when all is read and there are
- * problems, nothing is started. Keys that nobody asked for are problems too.
+ * wrong with file, line and column instead of throwing, and then returns some value of its type: when all is read and
+ * there are problems, nothing is started. Keys that nobody asked for are problems too.
  */
 public final class Settings {
 
@@ -97,17 +99,31 @@ public final class Settings {
         return value;
     }
 
-    /** One of an enum's constants, written in lower case. */
+    /** Some words, at least one: a text stands for a list of one. */
+    public List<String> texts(String key) {
+        List<String> texts = read(
+                key,
+                "a text or a list of texts",
+                c -> c.getValue("v") instanceof ConfigList ? c.getStringList("v") : List.of(c.getString("v")),
+                List.of());
+        if (texts.contains("") || (value(key) instanceof ConfigList list && list.isEmpty())) {
+            problem(key, "is empty");
+        }
+        return texts;
+    }
+
+    /** One of an enum's constants, written in lower case with hyphens. */
     public <E extends Enum<E>> E choice(String key, Class<E> type) {
         E[] constants = type.getEnumConstants();
         List<String> words = Arrays.stream(constants)
-                .map(e -> e.name().toLowerCase(Locale.ROOT))
+                .map(e -> e.name().toLowerCase(Locale.ROOT).replace('_', '-'))
                 .toList();
         String word = read(key, "one of " + String.join(", ", words), c -> c.getString("v"), words.getFirst());
         int index = words.indexOf(word);
         if (index < 0) {
             problem(
                     key,
+                    word,
                     "is \"" + word + "\"; write one of " + String.join(", ", words) + Problems.suggestion(word, words));
             return constants[0];
         }
@@ -121,7 +137,17 @@ public final class Settings {
 
     /** Says what is wrong with a key, after its name: {@code problem("length", "is longer than every")}. */
     public void problem(String key, String text) {
-        problems.add(origin(key), node + "." + key + " " + text);
+        problems.addKey(origin(key), keys(key), node + "." + key + " " + text);
+    }
+
+    /** As {@link #problem(String, String)}, and points at the value: for one that is misspelt. */
+    public void problem(String key, String value, String text) {
+        String all = node + "." + key + " " + text;
+        if (given.containsKey(key)) {
+            problems.addValue(origin(key), keys(key), value, all);
+        } else {
+            problems.addKey(origin(key), keys(key), all);
+        }
     }
 
     /** Reports keys that nobody asked for. Called by the pipeline when the node has been read. */
@@ -142,7 +168,10 @@ public final class Settings {
         asked.add(key);
         ConfigValue value = value(key);
         if (value == null) {
-            problems.add(given.origin(), node + " has no " + key + "; write " + key + " = " + expected);
+            problems.addKey(
+                    given.origin(),
+                    List.of(node.split("\\.", -1)),
+                    node + " has no " + key + "; write " + key + " = " + expected);
             return otherwise;
         }
         try {
@@ -164,6 +193,15 @@ public final class Settings {
     private ConfigOrigin origin(String key) {
         ConfigValue value = given.get(key);
         return value != null ? value.origin() : given.origin();
+    }
+
+    /** Where to look for a key on its line: behind the names of the node, which it may share the line with. */
+    private List<String> keys(String key) {
+        List<String> keys = new ArrayList<>(List.of(node.split("\\.", -1)));
+        if (given.containsKey(key)) {
+            keys.add(key);
+        }
+        return keys;
     }
 
     private long within(String key, long least, long most, long value) {

@@ -1,184 +1,318 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.metrics;
 
-import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigValueFactory;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.ToLongFunction;
 
 /**
  * What a run came to.
  *
- * @param frames frames acquired
- * @param acquiredBytes bytes in them
- * @param keptBytes bytes that the filters kept
- * @param framesSent frames with kept bytes that the kernel took whole
- * @param sentBytes bytes handed to the kernel, framing and repeats included; the sum of the next four
- * @param byReferenceBytes of these, sent without a copy
- * @param copiedBytes sent with zero-copy, but copied by the kernel
- * @param plainBytes ordinary sends
- * @param unsettledBytes sent with zero-copy, and not notified before the run ended
- * @param lostBytes bytes the source produced while no buffer was armed
- * @param lossKnown whether the source tells what it lost; else {@code lostBytes} is the least it can be
- * @param starved how long the engine had no buffer to write to
- * @param quarantines buffers given back while something still referenced them, which the driver kept until nothing did
- * @param transferErrors transfers into a buffer that failed
- * @param unconfirmedBytes not acknowledged by the receiver's TCP when their connection broke
- * @param framesRepeated frames begun again on a new connection
- * @param framesLeft frames filled and not sent: left in the device, or acquired and given back
- * @param reconnects connections after the first
- * @param noBuffers sends the kernel refused for want of memory (ENOBUFS)
- * @param stuckBuffers buffers the kernel did not let go of
  * @param elapsed from start to end
- * @param holdMedianMillis median time from acquiring a buffer to giving it back
- * @param holdMaxMillis longest such time
- * @param plainReason why sends are plain, or empty
+ * @param sources what each source came to, in the order of their names
+ * @param sinks what each sink came to, in the order of their names
  */
-public record Summary(
-        long frames,
-        long acquiredBytes,
-        long keptBytes,
-        long framesSent,
-        long sentBytes,
-        long byReferenceBytes,
-        long copiedBytes,
-        long plainBytes,
-        long unsettledBytes,
-        long lostBytes,
-        boolean lossKnown,
-        Duration starved,
-        long quarantines,
-        long transferErrors,
-        long unconfirmedBytes,
-        long framesRepeated,
-        long framesLeft,
-        long reconnects,
-        long noBuffers,
-        long stuckBuffers,
-        Duration elapsed,
-        double holdMedianMillis,
-        double holdMaxMillis,
-        String plainReason) {
+public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSummary> sinks) {
 
     /**
-     * From the counts at the end of a run.
+     * What a source came to.
      *
-     * @param framesGivenBack frames that were acquired, but not sent when the stream stopped
+     * @param frames frames acquired
+     * @param acquiredBytes bytes in them
+     * @param lostBytes bytes the source produced while no buffer was armed
+     * @param lossKnown whether the source tells what it lost; else {@code lostBytes} is the least it can be
+     * @param starved how long the engine had no buffer to write to
+     * @param quarantines buffers given back while something still referenced them, which the driver kept until nothing
+     *     did
+     * @param transferErrors transfers into a buffer that failed
+     * @param framesLeft frames filled and not sent: left in the device, or acquired and given back
+     * @param stuckBuffers buffers the kernel did not let go of
+     * @param holdMedianMillis median time from acquiring a buffer to giving it back
+     * @param holdMaxMillis longest such time
      */
-    public static Summary of(PipelineCounters counters, DeviceCounts device, long framesGivenBack, Duration elapsed) {
-        SendCounters send = counters.send;
+    public record SourceSummary(
+            String name,
+            long frames,
+            long acquiredBytes,
+            long lostBytes,
+            boolean lossKnown,
+            Duration starved,
+            long quarantines,
+            long transferErrors,
+            long framesLeft,
+            long stuckBuffers,
+            double holdMedianMillis,
+            double holdMaxMillis) {
+
+        private static SourceSummary of(String name, SourceCounters counters) {
+            DeviceCounts device = counters.device();
+            return new SourceSummary(
+                    name,
+                    counters.frames.value(),
+                    counters.acquired.value(),
+                    device.lostBytes(),
+                    device.lossKnown(),
+                    Duration.ofNanos(device.starvedNanos()),
+                    device.quarantines(),
+                    device.errors(),
+                    device.filled() + counters.framesGivenBack.value(),
+                    counters.stuckBuffers.value(),
+                    counters.holdTimes.percentileMillis(50),
+                    counters.holdTimes.percentileMillis(100));
+        }
+    }
+
+    /**
+     * What a sink came to.
+     *
+     * @param keptBytes bytes that came to it from the filters
+     * @param framesSent frames that the kernel took whole
+     * @param droppedBytes bytes that should have come to it, but were dropped, since it was full
+     * @param framesDropped frames with these bytes
+     * @param sentBytes bytes handed to the kernel, framing and repeats included; the sum of the next four
+     * @param byReferenceBytes of these, sent without a copy
+     * @param copiedBytes sent with zero-copy, but copied by the kernel
+     * @param plainBytes ordinary sends and writes
+     * @param unsettledBytes sent with zero-copy, and not notified before the run ended
+     * @param unconfirmedBytes not acknowledged by the receiver's TCP when their connection broke
+     * @param framesRepeated frames begun again on a new connection
+     * @param reconnects connections after the first
+     * @param noBuffers sends the kernel refused for want of memory (ENOBUFS)
+     * @param plainReason why sends are plain, or empty
+     */
+    public record SinkSummary(
+            String name,
+            long keptBytes,
+            long framesSent,
+            long droppedBytes,
+            long framesDropped,
+            long sentBytes,
+            long byReferenceBytes,
+            long copiedBytes,
+            long plainBytes,
+            long unsettledBytes,
+            long unconfirmedBytes,
+            long framesRepeated,
+            long reconnects,
+            long noBuffers,
+            String plainReason) {
+
+        private static SinkSummary of(String name, SinkCounters counters) {
+            SendCounters send = counters.send;
+            return new SinkSummary(
+                    name,
+                    counters.kept.value(),
+                    counters.framesSent.value(),
+                    counters.dropped.value(),
+                    counters.framesDropped.value(),
+                    send.sent.value(),
+                    send.byReference.value(),
+                    send.copied.value(),
+                    send.plain.value(),
+                    send.outstanding(),
+                    counters.unconfirmed.value(),
+                    counters.framesRepeated.value(),
+                    counters.reconnects.value(),
+                    send.noBuffers.value(),
+                    send.plainReason());
+        }
+    }
+
+    /** From the counts at the end of a run. */
+    public static Summary of(RunCounters counters, Duration elapsed) {
         return new Summary(
-                counters.frames.value(),
-                counters.acquired.value(),
-                counters.kept.value(),
-                counters.framesSent.value(),
-                send.sent.value(),
-                send.byReference.value(),
-                send.copied.value(),
-                send.plain.value(),
-                send.outstanding(),
-                device.lostBytes(),
-                device.lossKnown(),
-                Duration.ofNanos(device.starvedNanos()),
-                device.quarantines(),
-                device.errors(),
-                counters.unconfirmed.value(),
-                counters.framesRepeated.value(),
-                device.filled() + framesGivenBack,
-                counters.reconnects.value(),
-                send.noBuffers.value(),
-                counters.stuckBuffers.value(),
                 elapsed,
-                counters.holdTimes.percentileMillis(50),
-                counters.holdTimes.percentileMillis(100),
-                send.plainReason());
+                counters.sources().entrySet().stream()
+                        .map(source -> SourceSummary.of(source.getKey(), source.getValue()))
+                        .toList(),
+                counters.sinks().entrySet().stream()
+                        .map(sink -> SinkSummary.of(sink.getKey(), sink.getValue()))
+                        .toList());
     }
 
-    public double megabytesPerSecond() {
+    /** Sum over all sources. */
+    public long ofSources(ToLongFunction<SourceSummary> figure) {
+        return sources.stream().mapToLong(figure).sum();
+    }
+
+    /** Sum over all sinks. */
+    public long ofSinks(ToLongFunction<SinkSummary> figure) {
+        return sinks.stream().mapToLong(figure).sum();
+    }
+
+    private double megabytesPerSecond(long bytes) {
         double seconds = elapsed.toNanos() / 1e9;
-        return seconds > 0 ? sentBytes / 1e6 / seconds : 0;
+        return seconds > 0 ? bytes / 1e6 / seconds : 0;
     }
 
-    /** For people: lines that say nothing out of the ordinary are left out. */
+    /** For people: lines that say nothing out of the ordinary are left out, and names where there is one of a kind. */
     public String text() {
         StringBuilder text = new StringBuilder();
-        line(text, "acquired", "%,d frames, %,d bytes", frames, acquiredBytes);
-        line(text, "kept", "%,d bytes in %,d frames sent", keptBytes, framesSent);
-        line(text, "sent", "%,d bytes in %.2f s, %.1f MB/s", sentBytes, elapsed.toNanos() / 1e9, megabytesPerSecond());
-        line(text, "by reference", "%,d bytes", byReferenceBytes);
-        line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", copiedBytes);
-        line(text, "plain", "%,d bytes%s", plainBytes, plainReason.isEmpty() ? "" : ": " + plainReason);
-        double starvedSeconds = starved.toNanos() / 1e9;
-        if (lossKnown) {
-            line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", lostBytes, starvedSeconds);
-        } else {
-            line(text, "lost", "not told by the DMA engine; it had no buffer for %.3f s", starvedSeconds);
+        boolean named = sources.size() > 1 || sinks.size() > 1;
+        for (SourceSummary source : sources) {
+            if (named) {
+                line(text, "source", "%s", source.name());
+            }
+            text(text, source);
         }
-        line(text, "buffers", "held %.2f ms (median), %.2f ms (longest)", holdMedianMillis, holdMaxMillis);
-        if (reconnects > 0 || framesRepeated > 0) {
-            line(text, "reconnects", "%,d; %,d frames begun again", reconnects, framesRepeated);
-        }
-        if (unconfirmedBytes > 0) {
-            line(text, "unconfirmed", "%,d bytes were not acknowledged when their connection broke", unconfirmedBytes);
-        }
-        if (noBuffers > 0) {
-            line(text, "ENOBUFS", "%,d sends refused: raise net.core.optmem_max or the memlock limit", noBuffers);
-        }
-        if (transferErrors > 0) {
-            line(text, "errors", "%,d transfers into a buffer failed, as the DMA engine says", transferErrors);
-        }
-        if (quarantines > 0) {
-            line(
-                    text,
-                    "quarantined",
-                    "%,d buffers came back while they were still in use; the driver waited",
-                    quarantines);
-        }
-        if (framesLeft > 0) {
-            line(text, "left", "%,d frames were filled, but not sent before the end", framesLeft);
-        }
-        if (stuckBuffers > 0 || unsettledBytes > 0) {
-            line(
-                    text,
-                    "stuck",
-                    "%,d buffers kept from the device: the kernel had not let go of %,d bytes",
-                    stuckBuffers,
-                    unsettledBytes);
+        for (SinkSummary sink : sinks) {
+            if (named) {
+                line(text, "sink", "%s", sink.name());
+            }
+            text(text, sink);
         }
         return text.toString();
     }
 
-    /** For programs: one JSON object on one line; sizes in bytes, times in seconds. */
+    private static void text(StringBuilder text, SourceSummary source) {
+        line(text, "acquired", "%,d frames, %,d bytes", source.frames(), source.acquiredBytes());
+        double starvedSeconds = source.starved().toNanos() / 1e9;
+        if (source.lossKnown()) {
+            line(text, "lost", "%,d bytes; the engine had no buffer for %.3f s", source.lostBytes(), starvedSeconds);
+        } else {
+            line(text, "lost", "not told by the DMA engine; it had no buffer for %.3f s", starvedSeconds);
+        }
+        line(
+                text,
+                "buffers",
+                "held %.2f ms (median), %.2f ms (longest)",
+                source.holdMedianMillis(),
+                source.holdMaxMillis());
+        if (source.transferErrors() > 0) {
+            line(text, "errors", "%,d transfers into a buffer failed, as the DMA engine says", source.transferErrors());
+        }
+        if (source.quarantines() > 0) {
+            line(
+                    text,
+                    "quarantined",
+                    "%,d buffers came back while they were still in use; the driver waited",
+                    source.quarantines());
+        }
+        if (source.framesLeft() > 0) {
+            line(text, "left", "%,d frames were filled, but not sent before the end", source.framesLeft());
+        }
+        if (source.stuckBuffers() > 0) {
+            line(
+                    text,
+                    "stuck",
+                    "%,d buffers kept from the device: the kernel had not let go of them",
+                    source.stuckBuffers());
+        }
+    }
+
+    private void text(StringBuilder text, SinkSummary sink) {
+        line(text, "kept", "%,d bytes in %,d frames sent", sink.keptBytes(), sink.framesSent());
+        if (sink.framesDropped() > 0) {
+            line(
+                    text,
+                    "dropped",
+                    "%,d bytes in %,d frames, since the sink was full",
+                    sink.droppedBytes(),
+                    sink.framesDropped());
+        }
+        line(
+                text,
+                "sent",
+                "%,d bytes in %.2f s, %.1f MB/s",
+                sink.sentBytes(),
+                elapsed.toNanos() / 1e9,
+                megabytesPerSecond(sink.sentBytes()));
+        line(text, "by reference", "%,d bytes", sink.byReferenceBytes());
+        line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", sink.copiedBytes());
+        String reason = sink.plainReason();
+        line(text, "plain", "%,d bytes%s", sink.plainBytes(), reason.isEmpty() ? "" : ": " + reason);
+        if (sink.reconnects() > 0 || sink.framesRepeated() > 0) {
+            line(text, "reconnects", "%,d; %,d frames begun again", sink.reconnects(), sink.framesRepeated());
+        }
+        if (sink.unconfirmedBytes() > 0) {
+            line(
+                    text,
+                    "unconfirmed",
+                    "%,d bytes were not acknowledged when their connection broke",
+                    sink.unconfirmedBytes());
+        }
+        if (sink.noBuffers() > 0) {
+            line(
+                    text,
+                    "ENOBUFS",
+                    "%,d sends refused: raise net.core.optmem_max or the memlock limit",
+                    sink.noBuffers());
+        }
+        if (sink.unsettledBytes() > 0) {
+            line(text, "unsettled", "%,d bytes that the kernel had not let go of", sink.unsettledBytes());
+        }
+    }
+
+    /**
+     * For programs: one JSON object on one line; sizes in bytes, times in seconds. The figures of all sources and all
+     * sinks added up, and those of each under its name.
+     */
     public String json() {
         Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("frames", frames);
-        fields.put("acquired_bytes", acquiredBytes);
-        fields.put("kept_bytes", keptBytes);
-        fields.put("frames_sent", framesSent);
-        fields.put("sent_bytes", sentBytes);
-        fields.put("by_reference_bytes", byReferenceBytes);
-        fields.put("copied_bytes", copiedBytes);
-        fields.put("plain_bytes", plainBytes);
-        fields.put("unsettled_bytes", unsettledBytes);
-        fields.put("lost_bytes", lostBytes);
-        fields.put("loss_known", lossKnown);
-        fields.put("starved_s", starved.toNanos() / 1e9);
-        fields.put("quarantines", quarantines);
-        fields.put("transfer_errors", transferErrors);
-        fields.put("unconfirmed_bytes", unconfirmedBytes);
-        fields.put("frames_repeated", framesRepeated);
-        fields.put("frames_left", framesLeft);
-        fields.put("reconnects", reconnects);
-        fields.put("enobufs", noBuffers);
-        fields.put("stuck_buffers", stuckBuffers);
         fields.put("elapsed_s", elapsed.toNanos() / 1e9);
-        fields.put("mb_per_s", megabytesPerSecond());
-        fields.put("hold_median_ms", holdMedianMillis);
-        fields.put("hold_max_ms", holdMaxMillis);
-        fields.put("plain_reason", plainReason);
-        return ConfigFactory.parseMap(fields).root().render(ConfigRenderOptions.concise());
+        long sent = ofSinks(SinkSummary::sentBytes);
+        fields.put("mb_per_s", megabytesPerSecond(sent));
+        add(fields, sources.stream().map(Summary::fields).toList());
+        add(fields, sinks.stream().map(Summary::fields).toList());
+        Map<String, Object> bySource = new LinkedHashMap<>();
+        sources.forEach(source -> bySource.put(source.name(), fields(source)));
+        Map<String, Object> bySink = new LinkedHashMap<>();
+        sinks.forEach(sink -> bySink.put(sink.name(), fields(sink)));
+        fields.put("sources", bySource);
+        fields.put("sinks", bySink);
+        return ConfigValueFactory.fromMap(fields).render(ConfigRenderOptions.concise());
+    }
+
+    /** Sums whole numbers and times; of hold times the longest counts, of facts whether they hold for all. */
+    private static void add(Map<String, Object> total, List<Map<String, Object>> nodes) {
+        for (Map<String, Object> node : nodes) {
+            node.forEach((key, value) -> total.merge(key, value, (a, b) -> switch (a) {
+                case Long number -> number + (Long) b;
+                case Double number -> key.startsWith("hold_") ? Math.max(number, (Double) b) : number + (Double) b;
+                case Boolean fact -> fact && (Boolean) b;
+                default -> a.equals("") ? b : a;
+            }));
+        }
+    }
+
+    private static Map<String, Object> fields(SourceSummary source) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("frames", source.frames());
+        fields.put("acquired_bytes", source.acquiredBytes());
+        fields.put("lost_bytes", source.lostBytes());
+        fields.put("loss_known", source.lossKnown());
+        fields.put("starved_s", source.starved().toNanos() / 1e9);
+        fields.put("quarantines", source.quarantines());
+        fields.put("transfer_errors", source.transferErrors());
+        fields.put("frames_left", source.framesLeft());
+        fields.put("stuck_buffers", source.stuckBuffers());
+        fields.put("hold_median_ms", source.holdMedianMillis());
+        fields.put("hold_max_ms", source.holdMaxMillis());
+        return fields;
+    }
+
+    private static Map<String, Object> fields(SinkSummary sink) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("kept_bytes", sink.keptBytes());
+        fields.put("frames_sent", sink.framesSent());
+        fields.put("dropped_bytes", sink.droppedBytes());
+        fields.put("frames_dropped", sink.framesDropped());
+        fields.put("sent_bytes", sink.sentBytes());
+        fields.put("by_reference_bytes", sink.byReferenceBytes());
+        fields.put("copied_bytes", sink.copiedBytes());
+        fields.put("plain_bytes", sink.plainBytes());
+        fields.put("unsettled_bytes", sink.unsettledBytes());
+        fields.put("unconfirmed_bytes", sink.unconfirmedBytes());
+        fields.put("frames_repeated", sink.framesRepeated());
+        fields.put("reconnects", sink.reconnects());
+        fields.put("enobufs", sink.noBuffers());
+        fields.put("plain_reason", sink.plainReason());
+        return fields;
     }
 
     @SuppressWarnings("AnnotateFormatMethod") // its annotation is in a library that only the compiler needs

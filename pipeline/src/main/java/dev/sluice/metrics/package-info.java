@@ -3,7 +3,7 @@
  * What is counted, and the words and figures it is shown with.
  *
  * <p>Counters are written by the one thread that owns the thing counted and read by any: {@link
- * dev.sluice.metrics.Counter}. {@link dev.sluice.metrics.PipelineCounters} has all of one pipeline; a {@link
+ * dev.sluice.metrics.Counter}. {@link dev.sluice.metrics.RunCounters} has all of a running topology; a {@link
  * dev.sluice.metrics.Summary} is what they came to.
  */
 @NullMarked

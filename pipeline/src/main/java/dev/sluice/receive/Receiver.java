@@ -18,6 +18,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,13 +58,20 @@ public final class Receiver implements AutoCloseable {
     private long lostBytes;
     private long skippedBytes;
     private int connections;
-    private boolean ended;
     private String brokenBecause = "";
 
-    /** Of the last whole frame: the least position at which the next one can start, and its sequence. */
-    private long nextPosition;
+    /** By stream id, each from its first header on. */
+    private final Map<Integer, Place> places = new HashMap<>();
 
-    private long lastSequence = -1;
+    /** How far a stream has come with its last whole frame. */
+    private static final class Place {
+
+        /** The least position at which the next frame can start. */
+        private long nextPosition;
+
+        private long lastSequence = -1;
+        private boolean ended;
+    }
 
     /** Listens; port 0 takes any that is free. */
     public Receiver(InetSocketAddress listen, Options options) throws IOException {
@@ -153,7 +162,7 @@ public final class Receiver implements AutoCloseable {
     }
 
     private String receiveRaw(SocketChannel connection) throws IOException {
-        verifier.begin(Verifier.Run.UNKNOWN, nextPosition);
+        verifier.begin(Verifier.Run.UNKNOWN, 0);
         while (read(connection)) {
             buffer.flip();
             payload(buffer, false);
@@ -166,17 +175,13 @@ public final class Receiver implements AutoCloseable {
 
     private String receiveFrames(SocketChannel connection) throws IOException {
         buffer.flip(); // empty, and read from
-        while (!ended) {
-            if (!fill(connection, Header.BYTES)) {
-                return buffer.hasRemaining()
-                        ? "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)"
-                        : "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames");
-            }
+        while (fill(connection, Header.BYTES)) {
             buffer.get(headerBytes);
             header.validate();
-            begin();
+            Place place = places.computeIfAbsent(header.stream(), id -> new Place());
+            begin(place);
             if (header.type() == Header.TYPE_END) {
-                ended = true;
+                place.ended = true;
             } else {
                 long missing = receivePayload(connection, header.payloadBytes());
                 if (missing > 0) {
@@ -186,19 +191,32 @@ public final class Receiver implements AutoCloseable {
                 }
                 frames++;
             }
-            account();
+            account(place);
         }
-        return "";
+        if (buffer.hasRemaining()) {
+            return "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)";
+        }
+        return ended()
+                ? ""
+                : "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames");
+    }
+
+    /** The ENDs of all streams come together, so there are either all or not all that were seen. */
+    private boolean ended() {
+        return !places.isEmpty() && places.values().stream().allMatch(place -> place.ended);
     }
 
     /** Checks a header against the frames before it. */
-    private void begin() throws WireException {
-        if (header.sequence() <= lastSequence) {
-            throw new WireException("frame " + header.sequence() + " came after frame " + lastSequence);
+    private void begin(Place place) throws WireException {
+        if (place.ended) {
+            throw new WireException("frame " + header.sequence() + " came after the END of stream " + header.stream());
         }
-        if (header.sourceOffset() < nextPosition) {
+        if (header.sequence() <= place.lastSequence) {
+            throw new WireException("frame " + header.sequence() + " came after frame " + place.lastSequence);
+        }
+        if (header.sourceOffset() < place.nextPosition) {
             throw new WireException("frame " + header.sequence() + " starts at source position " + header.sourceOffset()
-                    + ", but " + nextPosition + " was reached before");
+                    + ", but " + place.nextPosition + " was reached before");
         }
         Verifier.Run run = header.contiguous()
                 ? Verifier.Run.CONTIGUOUS
@@ -207,11 +225,11 @@ public final class Receiver implements AutoCloseable {
     }
 
     /** Counts what is missing before a frame, once all of it has come: one that is cut off says so again. */
-    private void account() {
+    private void account(Place place) {
         lostBytes += header.lostBytes();
-        skippedBytes += Math.max(0, header.sourceOffset() - nextPosition - header.lostBytes());
-        nextPosition = header.sourceOffset() + header.payloadBytes();
-        lastSequence = header.sequence();
+        skippedBytes += Math.max(0, header.sourceOffset() - place.nextPosition - header.lostBytes());
+        place.nextPosition = header.sourceOffset() + (header.emitted() ? 0 : header.payloadBytes());
+        place.lastSequence = header.sequence();
     }
 
     /** Returns how many bytes did not come. */

@@ -3,13 +3,13 @@ package dev.sluice.stream;
 
 import dev.sluice.device.BufferDevice;
 import dev.sluice.device.FrameBatch;
-import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.metrics.SourceCounters;
 import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The frames of one device, and the user-space half of the ownership rule: a buffer goes back when the last one who reads
+ * The buffers of one device, and the user-space half of the ownership rule: a buffer goes back when the last one who reads
  * it has let go. Releases are collected and passed to the device by {@link #flush}, which everyone who is about to wait
  * calls first. Owned by the stream's thread; after the stream has stopped, by whoever {@linkplain #reclaim reclaims}.
  */
@@ -18,8 +18,9 @@ public final class FramePool {
     private static final Logger LOG = LoggerFactory.getLogger(FramePool.class);
 
     private final BufferDevice device;
-    private final PipelineCounters counters;
-    private final LentFrame[] frames;
+    private final SourceCounters counters;
+    private final LentBuffer[] buffers;
+    private final LentFrame[] trunk;
     private final boolean[] stuck;
     private final int[] released;
     private int releasedCount;
@@ -27,44 +28,55 @@ public final class FramePool {
     private long nextSequence;
     private long lostBytes;
 
-    public FramePool(BufferDevice device, PipelineCounters counters) {
+    public FramePool(BufferDevice device, SourceCounters counters) {
         this.device = device;
         this.counters = counters;
-        frames = new LentFrame[device.bufferCount()];
-        for (int buffer = 0; buffer < frames.length; buffer++) {
-            frames[buffer] = new LentFrame(buffer, device.memory());
+        buffers = new LentBuffer[device.bufferCount()];
+        for (int buffer = 0; buffer < buffers.length; buffer++) {
+            buffers[buffer] = new LentBuffer(this, buffer, device.memory());
         }
-        stuck = new boolean[frames.length];
-        released = new int[frames.length];
+        trunk = branch();
+        stuck = new boolean[buffers.length];
+        released = new int[buffers.length];
     }
 
     /** Number of buffers, which are named from 0. */
-    int size() {
-        return frames.length;
+    public int size() {
+        return buffers.length;
     }
 
-    LentFrame frame(int buffer) {
-        return frames[buffer];
+    /** The most bytes that a frame can have. */
+    public long mostFrameBytes() {
+        return device.bufferBytes();
+    }
+
+    /** Frames for one more branch, one for each buffer. */
+    LentFrame[] branch() {
+        LentFrame[] frames = new LentFrame[buffers.length];
+        for (int buffer = 0; buffer < frames.length; buffer++) {
+            frames[buffer] = new LentFrame(buffers[buffer]);
+        }
+        return frames;
     }
 
     /** The frame that an acquire has just returned, held once. */
-    LentFrame lend(FrameBatch batch, int index) {
-        LentFrame frame = frames[batch.buffer(index)];
+    public LentFrame lend(FrameBatch batch, int index) {
+        int buffer = batch.buffer(index);
         long position = sourcePosition + batch.lostBytes(index);
-        frame.lend(
+        buffers[buffer].lend(
                 batch.offset(index),
                 batch.bytes(index),
                 batch.sequence(index),
                 batch.timeNanos(index),
                 position,
-                batch.lostBytes(index),
                 System.nanoTime());
         sourcePosition = position + batch.bytes(index);
         nextSequence = batch.sequence(index) + 1;
         lostBytes += batch.lostBytes(index);
         counters.frames.add(1);
         counters.acquired.add(batch.bytes(index));
-        return frame;
+        trunk[buffer].begin(batch.lostBytes(index));
+        return trunk[buffer];
     }
 
     /** Position in the source's stream after the last frame acquired. */
@@ -82,16 +94,17 @@ public final class FramePool {
         return lostBytes;
     }
 
-    /** One reader of the frame has let go of it. */
+    /** One reader of the frame's buffer has let go of it. */
     void release(LentFrame frame) {
-        if (frame.letGo()) {
-            counters.holdTimes.record(System.nanoTime() - frame.lentAtNanos());
-            released[releasedCount++] = frame.buffer();
+        LentBuffer buffer = frame.lent();
+        if (buffer.letGo()) {
+            counters.holdTimes.record(System.nanoTime() - buffer.lentAtNanos());
+            released[releasedCount++] = buffer.index();
         }
     }
 
     /** Gives the device all that was released. */
-    void flush() throws IOException {
+    public void flush() throws IOException {
         if (releasedCount > 0) {
             int count = releasedCount;
             releasedCount = 0;
@@ -118,7 +131,8 @@ public final class FramePool {
     }
 
     /** The kernel may read this buffer for longer than anybody waits: it is never given back. */
-    void keepFromDevice(int buffer) {
+    void keepFromDevice(LentFrame frame) {
+        int buffer = frame.buffer();
         if (!stuck[buffer]) {
             stuck[buffer] = true;
             counters.stuckBuffers.add(1);
@@ -126,18 +140,18 @@ public final class FramePool {
     }
 
     /**
-     * After the stream has stopped, however it did: releases every frame that a stage still held, so that no buffer is
-     * lost, and leaves out those that the kernel holds.
+     * After the stream has stopped, however it did: releases every buffer that a stage still held, so that none is lost,
+     * and leaves out those that the kernel holds.
      *
      * @return how many frames were acquired and not sent
      */
     public int reclaim() throws IOException {
         int left = 0;
-        for (LentFrame frame : frames) {
-            if (frame.held() && !stuck[frame.buffer()]) {
+        for (LentBuffer buffer : buffers) {
+            if (buffer.held() && !stuck[buffer.index()]) {
                 left++;
-                while (frame.held()) {
-                    release(frame);
+                while (buffer.held()) {
+                    release(trunk[buffer.index()]);
                 }
             }
         }

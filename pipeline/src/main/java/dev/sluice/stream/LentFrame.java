@@ -2,74 +2,80 @@
 package dev.sluice.stream;
 
 import dev.sluice.filter.Frame;
-import dev.sluice.filter.Kept;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A frame that the device has lent to the pipeline. One object per buffer, reused; between being released and being lent
- * again it means nothing. Owned by the stream's thread.
+ * A frame on its way down one branch of a pipeline: a lent buffer, and what of it the filters of this branch kept. One
+ * object per buffer and branch, reused; between being released and being lent again it means nothing. Owned by the
+ * stream's thread.
  */
 public final class LentFrame implements Frame {
 
-    private final int buffer;
-    private final MemorySegment device;
+    /** Flags that filters can set. */
+    static final int TAGS = 8;
 
-    // Set when the frame is lent.
-    private long offset;
-    private long bytes;
-    private long sequence;
-    private long timeNanos;
-    private long sourceOffset;
+    private final LentBuffer buffer;
     private long lostBytes;
-    private long lentAtNanos;
-    private int holders;
-    private @Nullable MemorySegment memory;
-    private long memoryOffset = -1;
+    private int tags;
+    private int stream;
 
-    // What filters have kept so far, and what the one at work keeps.
+    // What goes on so far; and, while a filter has not decided on all of it, what of that shall go on.
     private Slices slices = new Slices();
-    private Slices narrowed = new Slices();
+    private Slices chosen = new Slices();
 
-    LentFrame(int buffer, MemorySegment device) {
+    // While a filter has not decided on all of it: where it lies in the stream that the filter sees, and how far into
+    // the
+    // slices it has come.
+    private long seenStart;
+    private int atIndex;
+    private long atStart;
+
+    LentFrame(LentBuffer buffer) {
         this.buffer = buffer;
-        this.device = device;
     }
 
-    void lend(
-            long atOffset, long validBytes, long number, long filledAtNanos, long position, long lostBefore, long now) {
-        offset = atOffset;
-        bytes = validBytes;
-        sequence = number;
-        timeNanos = filledAtNanos;
-        sourceOffset = position;
+    /** The whole of the buffer. */
+    void begin(long lostBefore) {
         lostBytes = lostBefore;
-        lentAtNanos = now;
-        holders = 1;
+        tags = 0;
+        stream = 0;
         slices.clear();
-        slices.add(0, validBytes);
+        slices.add(null, 0, buffer.bytes());
+    }
+
+    /** Becomes what {@code other} is, for another branch: a second reader of the buffer. */
+    void share(LentFrame other) {
+        buffer.hold();
+        lostBytes = other.lostBytes;
+        tags = other.tags;
+        stream = other.stream;
+        slices.copy(other.slices);
+    }
+
+    /** This branch is done with it. */
+    public void release() {
+        buffer.pool().release(this);
+    }
+
+    LentBuffer lent() {
+        return buffer;
     }
 
     /** The buffer's name at its device. */
     public int buffer() {
-        return buffer;
+        return buffer.index();
     }
 
-    /** One reader less; true if it was the last. */
-    boolean letGo() {
-        if (holders <= 0) {
-            throw new IllegalStateException("buffer " + buffer + " is released twice");
-        }
-        return --holders == 0;
+    /** Which of a sink's streams it belongs to, from 0. */
+    int stream() {
+        return stream;
     }
 
-    boolean held() {
-        return holders > 0;
-    }
-
-    long lentAtNanos() {
-        return lentAtNanos;
+    void stream(int number) {
+        stream = number;
     }
 
     /** Bytes lost before a frame that was dropped are announced with the next one that is not. */
@@ -77,47 +83,99 @@ public final class LentFrame implements Frame {
         lostBytes += more;
     }
 
-    /** Narrows the frame to what {@code keeper} keeps. If it throws, the frame is as before. */
-    void narrow(Keeper keeper) throws Exception {
-        narrowed.begin(slices);
-        try {
-            keeper.keep(this, narrowed);
-        } finally {
-            narrowed.seen = null; // whoever keeps a slice later has kept hold of what was lent
+    public int tags() {
+        return tags;
+    }
+
+    void tag(int number) {
+        tags |= 1 << number;
+    }
+
+    /** A filter looks at it now; what it sees of its stream so far ends at {@code position}. */
+    void beginChoice(long position) {
+        seenStart = position;
+        atIndex = 0;
+        atStart = 0;
+        chosen.clear();
+    }
+
+    long seenStart() {
+        return seenStart;
+    }
+
+    long seenEnd() {
+        return seenStart + slices.total;
+    }
+
+    /** Chooses bytes by their place in what the filter sees; both rise from call to call, so one pass does. */
+    void choose(long start, long bytes) {
+        long at = start;
+        long left = bytes;
+        while (left > 0) {
+            while (at - atStart >= slices.length[atIndex]) {
+                atStart += slices.length[atIndex++];
+            }
+            long within = at - atStart;
+            long taken = Math.min(left, slices.length[atIndex] - within);
+            chosen.add(slices.memory[atIndex], slices.offset[atIndex] + within, taken);
+            at += taken;
+            left -= taken;
         }
+    }
+
+    /** Chooses bytes that are not the frame's. */
+    void chooseOther(MemorySegment memory, long offset, long bytes) {
+        chosen.add(memory, offset, bytes);
+    }
+
+    /** What was chosen is what goes on. */
+    void endChoice() {
         Slices was = slices;
-        slices = narrowed;
-        narrowed = was;
+        slices = chosen;
+        chosen = was;
     }
 
-    /** A filter at work on a frame. */
-    @FunctionalInterface
-    interface Keeper {
-        void keep(Frame frame, Kept kept) throws Exception;
+    /** Whether the kept bytes are one run of the source's. */
+    boolean contiguous() {
+        return slices.count == 1 && slices.memory[0] == null;
     }
 
-    /** Whether every slice begins and ends between 64-bit words of the source's stream. */
-    boolean sliceWholeWords() {
+    /** Whether every byte is the source's, and every slice begins and ends between 64-bit words of its stream. */
+    boolean wholeWords() {
         long edges = 0;
         for (int i = 0; i < slices.count; i++) {
-            edges |= (sourceOffset + slices.offset[i]) | slices.length[i];
+            if (slices.memory[i] != null) {
+                return false;
+            }
+            edges |= (buffer.sourceOffset() + slices.offset[i]) | slices.length[i];
         }
         return (edges & (Long.BYTES - 1)) == 0;
     }
 
+    /** Whether a filter put bytes of its own in. */
+    boolean emitted() {
+        for (int i = 0; i < slices.count; i++) {
+            if (sliceEmitted(i)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether a slice is a filter's own bytes, and not the frame's. */
+    public boolean sliceEmitted(int index) {
+        return slices.memory[index] != null;
+    }
+
     /** Address of the first byte of a slice. */
     long sliceAddress(int index) {
-        return device.address() + offset + slices.offset[index];
+        MemorySegment other = slices.memory[index];
+        return (other == null ? buffer.address() : other.address()) + slices.offset[index];
     }
 
-    /** Position of the first kept byte in all that the source produced. */
+    /** Position of the first kept byte in all that the source produced; of the frame, if that byte is a filter's. */
     long keptSourceOffset() {
-        return sourceOffset + (slices.count > 0 ? slices.offset[0] : 0);
-    }
-
-    /** Position of the first byte after the frame, kept or not. */
-    long endSourceOffset() {
-        return sourceOffset + bytes;
+        return buffer.sourceOffset() + (slices.count > 0 && slices.memory[0] == null ? slices.offset[0] : 0);
     }
 
     @Override
@@ -131,6 +189,12 @@ public final class LentFrame implements Frame {
     }
 
     @Override
+    public MemorySegment memory(int index) {
+        MemorySegment other = slices.memory[index];
+        return other == null ? buffer.memory() : other;
+    }
+
+    @Override
     public long sliceOffset(int index) {
         return slices.offset[index];
     }
@@ -140,31 +204,19 @@ public final class LentFrame implements Frame {
         return slices.length[index];
     }
 
-    /** Made when a filter asks for it, and again only if the buffer's frame lies elsewhere than the last time. */
-    @Override
-    public MemorySegment memory() {
-        MemorySegment view = memory;
-        if (view == null || memoryOffset != offset || view.byteSize() != bytes) {
-            view = device.asSlice(offset, bytes).asReadOnly();
-            memory = view;
-            memoryOffset = offset;
-        }
-        return view;
-    }
-
     @Override
     public long sequence() {
-        return sequence;
+        return buffer.sequence();
     }
 
     @Override
     public long timeNanos() {
-        return timeNanos;
+        return buffer.timeNanos();
     }
 
     @Override
     public long sourceOffset() {
-        return sourceOffset;
+        return buffer.sourceOffset();
     }
 
     @Override
@@ -172,83 +224,55 @@ public final class LentFrame implements Frame {
         return lostBytes;
     }
 
-    /** A list of slices of the frame, in rising order; while a filter works, also the positions it counts in. */
-    private static final class Slices implements Kept {
+    /** A list of slices in the order in which they go on. A memory of null is the frame's own, from its first byte. */
+    private static final class Slices {
 
+        private @Nullable MemorySegment[] memory = new @Nullable MemorySegment[8];
         private long[] offset = new long[8];
         private long[] length = new long[8];
         private int count;
         private long total;
 
-        // While a filter works: what it sees, and how far it has come in that.
-        private @Nullable Slices seen;
-        private int seenIndex;
-        private long seenStart;
-        private long nextAllowed;
-
         void clear() {
+            Arrays.fill(memory, 0, count, null);
             count = 0;
             total = 0;
         }
 
-        void begin(Slices whatTheFilterSees) {
-            clear();
-            seen = whatTheFilterSees;
-            seenIndex = 0;
-            seenStart = 0;
-            nextAllowed = 0;
-        }
-
         /** Neighbours become one slice: the fewer, the cheaper to send. */
-        void add(long start, long bytes) {
+        void add(@Nullable MemorySegment in, long start, long bytes) {
             if (bytes == 0) {
                 return;
             }
             total += bytes;
-            if (count > 0 && offset[count - 1] + length[count - 1] == start) {
+            if (count > 0 && Objects.equals(memory[count - 1], in) && offset[count - 1] + length[count - 1] == start) {
                 length[count - 1] += bytes;
                 return;
             }
             if (count == offset.length) {
-                offset = Arrays.copyOf(offset, count * 2);
-                length = Arrays.copyOf(length, count * 2);
+                grow(count * 2);
             }
+            memory[count] = in;
             offset[count] = start;
             length[count++] = bytes;
         }
 
-        @Override
-        public void keep(long start, long bytes) {
-            Slices source = seen;
-            if (source == null) {
-                throw new IllegalStateException("a filter kept a slice after its call had returned");
+        void copy(Slices from) {
+            clear();
+            if (from.count > offset.length) {
+                grow(from.offset.length);
             }
-            if (start < 0 || bytes < 0 || bytes > source.total - start) {
-                throw new IllegalArgumentException("it kept the slice from " + start + " of length " + bytes
-                        + ", which is outside the frame of " + source.total + " bytes");
-            }
-            if (start < nextAllowed) {
-                throw new IllegalArgumentException("it kept the slice from " + start + " of length " + bytes
-                        + ", which overlaps or precedes the one that ended at " + nextAllowed);
-            }
-            nextAllowed = start + bytes;
-            translate(source, start, bytes);
+            System.arraycopy(from.memory, 0, memory, 0, from.count);
+            System.arraycopy(from.offset, 0, offset, 0, from.count);
+            System.arraycopy(from.length, 0, length, 0, from.count);
+            count = from.count;
+            total = from.total;
         }
 
-        /** From positions in what the filter sees to positions in the buffer; both lists rise, so one pass does. */
-        private void translate(Slices source, long start, long bytes) {
-            long at = start;
-            long left = bytes;
-            while (left > 0) {
-                while (at - seenStart >= source.length[seenIndex]) {
-                    seenStart += source.length[seenIndex++];
-                }
-                long within = at - seenStart;
-                long taken = Math.min(left, source.length[seenIndex] - within);
-                add(source.offset[seenIndex] + within, taken);
-                at += taken;
-                left -= taken;
-            }
+        private void grow(int capacity) {
+            memory = Arrays.copyOf(memory, capacity);
+            offset = Arrays.copyOf(offset, capacity);
+            length = Arrays.copyOf(length, capacity);
         }
     }
 }

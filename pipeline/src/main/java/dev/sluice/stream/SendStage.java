@@ -3,7 +3,7 @@ package dev.sluice.stream;
 
 import dev.sluice.linux.Constants;
 import dev.sluice.linux.LinuxException;
-import dev.sluice.metrics.PipelineCounters;
+import dev.sluice.metrics.SinkCounters;
 import dev.sluice.transport.ConnectionLostException;
 import dev.sluice.transport.Transfer;
 import dev.sluice.transport.Transport;
@@ -11,7 +11,9 @@ import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -58,7 +60,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     /** Looks at an aborted connection's completions, once the stream has been dropped: 1 s. They come at once. */
     private static final int MOST_LOOKS_WHEN_DROPPED = 200;
 
-    private static final int NO_BUFFER = -1;
+    /** The slot of the END headers, which belong to no buffer. */
+    private static final int NO_FRAME = -1;
 
     /** What FIN counts among the unacknowledged bytes. */
     private static final int FIN = 1;
@@ -67,45 +70,37 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
     private final Inlet<LentFrame> in = Inlet.create("SendStage.in");
     private final SinkShape<LentFrame> shape = SinkShape.of(in);
-    private final FramePool pool;
+    private final List<SinkStream> streams;
     private final Reactor reactor;
     private final Framing framing;
-    private final int streamId;
-    private final PipelineCounters counters;
+    private final SinkCounters counters;
     private final Duration drainTimeout;
     private final Consumer<String> lost;
 
     /**
+     * @param streams those whose frames come in, by the numbers that the frames are marked with
      * @param drainTimeout how long the rest may take once the stream is told to drain, or fails
      * @param lost told why when a connection is lost; another is then awaited. Must not block
      */
     public SendStage(
-            FramePool pool,
+            List<SinkStream> streams,
             Reactor reactor,
             Framing framing,
-            int streamId,
-            PipelineCounters counters,
+            SinkCounters counters,
             Duration drainTimeout,
             Consumer<String> lost) {
-        this.pool = pool;
+        this.streams = streams;
         this.reactor = reactor;
         this.framing = framing;
-        this.streamId = streamId;
         this.counters = counters;
         this.drainTimeout = drainTimeout;
         this.lost = lost;
     }
 
     /** For whoever makes the connections; any thread. */
-    public interface Control {
+    public interface Control extends SinkControl {
         /** A connection to send over, which is the stage's from now on; a stage that has stopped closes it. */
         void connected(Transport transport);
-
-        /** From now on the stream has the drain time-out to end; then what is not sent is dropped. */
-        void drain();
-
-        /** Completes when the stage has ended and every transport is closed. */
-        CompletionStage<Done> ended();
     }
 
     @Override
@@ -173,10 +168,14 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private final AsyncCallback<NotUsed> onDrain = createAsyncCallback(ignored -> limitRest());
         private final Consumer<Transfer> onSettled = this::settled;
 
-        private final Transfer[] transfers = new Transfer[pool.size()];
-        private final Header[] headers = new Header[pool.size()];
-        private final Transfer end = new Transfer(NO_BUFFER);
-        private final Header endHeader;
+        // By slot: each stream has one for each buffer of its source, from its first slot on.
+        private final int[] firstSlot = new int[streams.size()];
+        private final Transfer[] transfers;
+        private final Header[] headers;
+        private final LentFrame[] frames;
+
+        private final Transfer end = new Transfer(NO_FRAME);
+        private final Header[] endHeaders = new Header[streams.size()];
         private final List<Transport> aborted = new ArrayList<>();
 
         private Phase phase = Phase.STREAMING;
@@ -189,19 +188,32 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private boolean everConnected;
         private boolean endSent;
         private boolean limited;
-        private long announcedLost;
         private @Nullable Throwable failure;
         private int looksLeft = Integer.MAX_VALUE;
 
         Logic() {
             super(shape);
             // One header per buffer: with zero-copy the kernel reads it for as long as the frame it belongs to.
-            MemorySegment memory = Arena.ofAuto().allocate((pool.size() + 1L) * Header.BYTES, Header.BYTES);
-            for (int buffer = 0; buffer < transfers.length; buffer++) {
-                transfers[buffer] = new Transfer(buffer);
-                headers[buffer] = new Header(memory.asSlice((long) buffer * Header.BYTES, Header.BYTES));
+            int slots = 0;
+            for (int stream = 0; stream < firstSlot.length; stream++) {
+                firstSlot[stream] = slots;
+                slots += streams.get(stream).pool().size();
             }
-            endHeader = new Header(memory.asSlice((long) pool.size() * Header.BYTES, Header.BYTES));
+            transfers = new Transfer[slots];
+            headers = new Header[slots];
+            frames = new LentFrame[slots];
+            long bytes = (long) (slots + endHeaders.length) * Header.BYTES;
+            Iterator<MemorySegment> memory = Arena.ofAuto()
+                    .allocate(bytes, Header.BYTES)
+                    .elements(MemoryLayout.sequenceLayout(Header.BYTES, ValueLayout.JAVA_BYTE))
+                    .iterator();
+            for (int slot = 0; slot < slots; slot++) {
+                transfers[slot] = new Transfer(slot);
+                headers[slot] = new Header(memory.next());
+            }
+            for (int stream = 0; stream < endHeaders.length; stream++) {
+                endHeaders[stream] = new Header(memory.next());
+            }
             setHandler(in, new AbstractInHandler() {
                 @Override
                 public void onPush() {
@@ -326,14 +338,14 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     handedOver();
                 } else {
                     to.arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
-                    pool.flush();
+                    flush();
                     return;
                 }
             }
             if (link != null) {
                 link.arm(0); // completions, and the loss of the connection, are reported as errors
             }
-            pool.flush();
+            flush();
         }
 
         /** A receiver that never had a connection needs no END, and one that gets less than all must have none. */
@@ -347,18 +359,29 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 endSent = true;
             } else {
                 counters.framesSent.add(1);
-                announcedLost += frame.lostBytes();
+                streams.get(frame.stream()).announced(frame.lostBytes());
                 current = null;
-                if (transfers[frame.buffer()].settled()) {
-                    pool.release(frame);
+                if (transfers[slot(frame)].settled()) {
+                    frame.release();
                 }
             }
             sending = null;
         }
 
         private void settled(Transfer transfer) {
-            if (transfer.slot() != NO_BUFFER) {
-                pool.release(pool.frame(transfer.slot()));
+            if (transfer.slot() != NO_FRAME) {
+                frames[transfer.slot()].release();
+            }
+        }
+
+        private int slot(LentFrame frame) {
+            return firstSlot[frame.stream()] + frame.buffer();
+        }
+
+        /** Gives back what was released, by whoever, before this stage waits. */
+        private void flush() throws IOException {
+            for (int stream = 0; stream < streams.size(); stream++) {
+                streams.get(stream).pool().flush();
             }
         }
 
@@ -368,15 +391,16 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (frame == null) {
                 return;
             }
-            Transfer transfer = transfers[frame.buffer()];
+            int slot = slot(frame);
+            Transfer transfer = transfers[slot];
+            frames[slot] = frame;
             transfer.clear();
             if (framing == Framing.SLUICE) {
-                Header header = headers[frame.buffer()];
+                Header header = headers[slot];
                 header.encode(
                         Header.TYPE_FRAME,
-                        (frame.sliceCount() == 1 ? Header.FLAG_CONTIGUOUS : 0)
-                                | (frame.sliceWholeWords() ? Header.FLAG_WHOLE_WORDS : 0),
-                        streamId,
+                        flags(frame),
+                        streams.get(frame.stream()).id(),
                         frame.size(),
                         frame.sequence(),
                         frame.timeNanos(),
@@ -390,18 +414,29 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             sending = transfer;
         }
 
+        private static int flags(LentFrame frame) {
+            return (frame.contiguous() ? Header.FLAG_CONTIGUOUS : 0)
+                    | (frame.wholeWords() ? Header.FLAG_WHOLE_WORDS : 0)
+                    | (frame.emitted() ? Header.FLAG_EMITTED : 0)
+                    | frame.tags() << Header.FIRST_TAG_BIT;
+        }
+
+        /** One for each stream, together, so that a receiver that has seen one has seen all or a broken connection. */
         private void prepareEnd() {
-            endHeader.encode(
-                    Header.TYPE_END,
-                    0,
-                    streamId,
-                    0,
-                    pool.nextSequence(),
-                    0,
-                    pool.sourcePosition(),
-                    pool.lostBytes() - announcedLost);
             end.clear();
-            end.addHeader(endHeader.address(), Header.BYTES);
+            for (int i = 0; i < endHeaders.length; i++) {
+                SinkStream stream = streams.get(i);
+                endHeaders[i].encode(
+                        Header.TYPE_END,
+                        0,
+                        stream.id(),
+                        0,
+                        stream.pool().nextSequence(),
+                        0,
+                        stream.pool().sourcePosition(),
+                        stream.unannouncedBytes());
+                end.addHeader(endHeaders[i].address(), Header.BYTES);
+            }
             sending = end;
         }
 
@@ -493,7 +528,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     link = null;
                 }
             }
-            pool.flush();
+            flush();
             boolean nothingOutstanding = aborted.isEmpty() && (phase != Phase.FLUSHING || link == null);
             if ((nothingOutstanding && phase == Phase.FLUSHING) || looksLeft-- == 0) {
                 completeStage();
@@ -556,7 +591,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             } finally {
                 for (Transfer transfer : transfers) {
                     if (transfer.outstanding() > 0) {
-                        pool.keepFromDevice(transfer.slot());
+                        LentFrame frame = frames[transfer.slot()];
+                        frame.lent().pool().keepFromDevice(frame);
                     }
                 }
                 if (failure == null) {

@@ -4,17 +4,18 @@ package dev.sluice.topology;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigOriginFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import dev.sluice.device.DriverDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
-import dev.sluice.filter.Filter;
 import dev.sluice.filter.FilterFactory;
 import dev.sluice.filter.Problems;
 import dev.sluice.filter.Settings;
@@ -30,17 +31,15 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,21 +54,16 @@ public final class TopologyReader {
     private static final long MOST_FRAME_BYTES = 1L << 30;
     private static final int MOST_BUFFERS = 4096;
 
+    private static final Pattern SUBSTITUTION = Pattern.compile("\\$\\{[^}]*}");
+
     private final Problems problems = new Problems();
     private final Config reference = ConfigFactory.defaultReference(TopologyReader.class.getClassLoader());
     private final Map<String, FilterFactory> factories = new TreeMap<>();
 
-    private final Map<String, Topology.Source> sources = new LinkedHashMap<>();
-    private final Map<String, Supplier<Filter>> filters = new LinkedHashMap<>();
-    private final Map<String, Topology.TcpSink> sinks = new LinkedHashMap<>();
-
-    /** By name: where a node stands in the file, and what it takes frames from (none for sources). */
-    private final Map<String, ConfigOrigin> origins = new HashMap<>();
-
-    private final Map<String, String> from = new LinkedHashMap<>();
-
-    /** By node: reports a problem with its "from", at the line where that stands. */
-    private final Map<String, Consumer<String>> fromProblems = new HashMap<>();
+    private final Joints joints = new Joints(problems);
+    private final List<Topology.Source> sources = new ArrayList<>();
+    private final List<Topology.FilterNode> filters = new ArrayList<>();
+    private final List<Topology.Sink> sinks = new ArrayList<>();
 
     private TopologyReader() {
         for (FilterFactory factory : ServiceLoader.load(FilterFactory.class)) {
@@ -94,6 +88,7 @@ public final class TopologyReader {
     /** Reads a text; {@code name} is what problems call it. */
     public static Result read(String text, String name) {
         TopologyReader reader = new TopologyReader();
+        reader.problems.source(name, text);
         return reader.guard(
                 ConfigOriginFactory.newFile(name),
                 () -> ConfigFactory.parseString(
@@ -125,7 +120,10 @@ public final class TopologyReader {
                 return new Valid(topology);
             }
         } catch (ConfigException e) {
-            problems.add(e.origin() != null ? e.origin() : origin, plain(e, origin));
+            String message = plain(e, origin);
+            Matcher substitution = SUBSTITUTION.matcher(message);
+            problems.add(
+                    e.origin() != null ? e.origin() : origin, substitution.find() ? substitution.group() : "", message);
         }
         return new Invalid(problems.sorted());
     }
@@ -149,6 +147,7 @@ public final class TopologyReader {
             if (!Set.of("sluice", "pekko").contains(key)) {
                 problems.add(
                         file.root().get(key).origin(),
+                        key,
                         key + " is not a section; a topology file has \"sluice\" (and may have \"pekko\")"
                                 + Problems.suggestion(key, Set.of("sluice", "pekko")));
             }
@@ -177,7 +176,7 @@ public final class TopologyReader {
     /** Reads the settings of one node of a known type. */
     @FunctionalInterface
     private interface NodeReader {
-        void read(String name, String type, Settings settings);
+        void read(Topology.Node node, String type, List<String> from, Settings settings);
     }
 
     private void readSection(Settings global, ConfigObject sluice, String section, NodeReader reader) {
@@ -186,53 +185,69 @@ public final class TopologyReader {
         if (nodes == null) {
             return;
         }
-        for (String name : new TreeSet<>(nodes.keySet())) {
+        for (String name : inOrder(nodes)) {
             ConfigObject node = object(nodes, name);
-            if (node == null) {
-                continue;
+            if (node != null) {
+                readNode(section, name, node, reader);
             }
-            ConfigOrigin before = origins.put(name, node.origin());
-            if (before != null) {
-                problems.add(
-                        node.origin(),
-                        section + "." + name + " has the name of another node (line " + before.lineNumber()
-                                + "): every node needs a name of its own");
-            }
-            ConfigValue typeValue = node.get("type");
-            if (typeValue != null && typeValue.valueType() == ConfigValueType.NULL) {
-                typeValue = null;
-            }
-            String type = typeValue == null ? "" : String.valueOf(typeValue.unwrapped());
-            Map<String, ConfigObject> known = types(section);
-            ConfigObject defaults = known.get(type);
-            if (defaults == null) {
-                problems.add(
-                        typeValue == null ? node.origin() : typeValue.origin(),
-                        section + "." + name
-                                + (typeValue == null ? " has no type" : ".type is \"" + type + "\"")
-                                + "; write one of " + String.join(", ", known.keySet())
-                                + Problems.suggestion(type, known.keySet()));
-                readFrom(section, name, node);
-                continue;
-            }
-            Settings settings = new Settings(section + "." + name, node, defaults, problems);
-            settings.text("type");
-            if (!section.equals("sources")) {
-                settings.text("from");
-            }
-            readFrom(section, name, node);
-            reader.read(name, type, settings);
-            settings.finish();
         }
     }
 
-    /** Notes what a node takes its frames from, if it says so in a word; if not, its settings report that. */
-    private void readFrom(String section, String name, ConfigObject node) {
-        ConfigValue value = node.get("from");
-        if (!section.equals("sources") && value != null && value.valueType() == ConfigValueType.STRING) {
-            from.put(name, String.valueOf(value.unwrapped()));
-            fromProblems.put(name, text -> problems.add(value.origin(), section + "." + name + ".from " + text));
+    /** As the file has them: the order in which streams are numbered and problems are told. */
+    private static List<String> inOrder(ConfigObject nodes) {
+        return nodes.keySet().stream()
+                .sorted(Comparator.comparingInt((String name) -> nodes.toConfig()
+                                .getValue(ConfigUtil.quoteString(name))
+                                .origin()
+                                .lineNumber())
+                        .thenComparing(Comparator.naturalOrder()))
+                .toList();
+    }
+
+    private void readNode(String section, String name, ConfigObject node, NodeReader reader) {
+        ConfigValue typeValue = node.get("type");
+        if (typeValue != null && typeValue.valueType() == ConfigValueType.NULL) {
+            typeValue = null;
         }
+        String type = typeValue == null ? "" : String.valueOf(typeValue.unwrapped());
+        Map<String, ConfigObject> known = types(section);
+        ConfigObject defaults = known.get(type);
+        boolean takes = !section.equals("sources");
+        ConfigValue from = node.get("from");
+        if (defaults == null) {
+            String what =
+                    "; write one of " + String.join(", ", known.keySet()) + Problems.suggestion(type, known.keySet());
+            if (typeValue == null) {
+                problems.addKey(
+                        node.origin(), List.of("sluice", section, name), section + "." + name + " has no type" + what);
+            } else {
+                problems.addValue(
+                        typeValue.origin(),
+                        List.of("sluice", section, name, "type"),
+                        type,
+                        section + "." + name + ".type is \"" + type + "\"" + what);
+            }
+            joints.add(section, name, node.origin(), takes ? names(from) : List.of(), origin(from, node));
+            return;
+        }
+        Settings settings = new Settings(section + "." + name, node, defaults, problems);
+        settings.text("type");
+        List<String> takesFrom = takes ? settings.texts("from") : List.of();
+        joints.add(section, name, node.origin(), takesFrom, origin(from, node));
+        reader.read(new Topology.Node(name, node, node.origin()), type, takesFrom, settings);
+        settings.finish();
+    }
+
+    /** What a node of an unknown type names as "from": no more is said about it than that its type is unknown. */
+    private static List<String> names(@Nullable ConfigValue from) {
+        if (from instanceof ConfigList list) {
+            return list.stream().map(name -> String.valueOf(name.unwrapped())).toList();
+        }
+        return from == null || from.unwrapped() == null ? List.of() : List.of(String.valueOf(from.unwrapped()));
+    }
+
+    private static ConfigOrigin origin(@Nullable ConfigValue value, ConfigObject otherwise) {
+        return value != null ? value.origin() : otherwise.origin();
     }
 
     /** The types that a section knows, with their defaults. */
@@ -250,26 +265,24 @@ public final class TopologyReader {
         return known;
     }
 
-    private void readSource(String name, String type, Settings settings) {
+    private void readSource(Topology.Node node, String type, List<String> from, Settings settings) {
         int buffers = (int) settings.count("buffers", 2, MOST_BUFFERS);
-        switch (type) {
-            case "driver" -> {
-                Path device = path(settings, "device");
-                long bufferBytes = wholePages(settings, Libc.pageBytes());
-                sources.put(name, new Topology.Driver(name, new DriverDevice.Settings(device, bufferBytes, buffers)));
-            }
-            case "replay" -> {
-                Path file = path(settings, "path");
-                long frameBytes = settings.bytes("frame-size", 1, MOST_FRAME_BYTES);
-                boolean loop = settings.flag("loop");
-                sources.put(
-                        name, new Topology.Replay(name, new ReplayDevice.Settings(file, frameBytes, buffers, loop)));
-            }
-            default ->
-                sources.put(
-                        name,
+        sources.add(
+                switch (type) {
+                    case "driver" -> {
+                        Path device = path(settings, "device");
+                        long bufferBytes = wholePages(settings, Libc.pageBytes());
+                        yield new Topology.Driver(node, new DriverDevice.Settings(device, bufferBytes, buffers));
+                    }
+                    case "replay" -> {
+                        Path file = path(settings, "path");
+                        long frameBytes = settings.bytes("frame-size", 1, MOST_FRAME_BYTES);
+                        boolean loop = settings.flag("loop");
+                        yield new Topology.Replay(node, new ReplayDevice.Settings(file, frameBytes, buffers, loop));
+                    }
+                    default ->
                         new Topology.Simulated(
-                                name,
+                                node,
                                 new SimulatedDevice.Settings(
                                         wholePages(settings, PAGE_BYTES),
                                         buffers,
@@ -277,8 +290,8 @@ public final class TopologyReader {
                                         settings.count("frames", 0, Long.MAX_VALUE),
                                         settings.number("short-frames", 0, 1),
                                         settings.count("seed", Long.MIN_VALUE, Long.MAX_VALUE),
-                                        settings.flag("poison"))));
-        }
+                                        settings.flag("poison")));
+                });
     }
 
     private static Path path(Settings settings, String key) {
@@ -298,92 +311,90 @@ public final class TopologyReader {
         return bytes;
     }
 
-    private void readFilter(String name, String type, Settings settings) {
+    private void readFilter(Topology.Node node, String type, List<String> from, Settings settings) {
         FilterFactory factory = factories.get(type);
         if (factory != null) {
-            filters.put(name, factory.configure(settings));
+            filters.add(new Topology.FilterNode(node, from, factory.configure(settings)));
         }
     }
 
-    private void readSink(String name, String type, Settings settings) {
+    private void readSink(Topology.Node node, String type, List<String> from, Settings settings) {
+        WhenFull whenFull = settings.choice("when-full", WhenFull.class);
+        int queue = (int) settings.count("queue", 1, MOST_BUFFERS);
+        sinks.add(
+                switch (type) {
+                    case "tcp" -> {
+                        int streamId = (int) settings.count("stream-id", 0, Integer.MAX_VALUE);
+                        yield tcp(new Topology.Input(node, from, whenFull, queue, streamId), settings);
+                    }
+                    default -> new Topology.DiscardSink(new Topology.Input(node, from, whenFull, queue, 0));
+                });
+    }
+
+    private static Topology.TcpSink tcp(Topology.Input input, Settings settings) {
         HostAndPort to = HostAndPort.read(settings, "connect");
         Duration min = settings.duration("reconnect-min", Duration.ofMillis(1));
         Duration max = settings.duration("reconnect-max", Duration.ofMillis(1));
         if (max.compareTo(min) < 0) {
             settings.problem("reconnect-max", "is shorter than reconnect-min");
         }
-        sinks.put(
-                name,
-                new Topology.TcpSink(
-                        name,
-                        to.host(),
-                        to.port(),
-                        settings.choice("framing", Framing.class),
-                        (int) settings.count("stream-id", 0, Integer.MAX_VALUE),
-                        new Transports.Options(
-                                settings.choice("transport", TransportChoice.class),
-                                settings.bytes("zerocopy-threshold", 0),
-                                (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE)),
-                        (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE),
-                        settings.duration("connect-timeout", Duration.ofMillis(1)),
-                        new Topology.Backoff(min, max, settings.number("reconnect-jitter", 0, 1))));
+        return new Topology.TcpSink(
+                input,
+                to.host(),
+                to.port(),
+                settings.choice("framing", Framing.class),
+                new Transports.Options(
+                        settings.choice("transport", TransportChoice.class),
+                        settings.bytes("zerocopy-threshold", 0),
+                        (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE)),
+                (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE),
+                settings.duration("connect-timeout", Duration.ofMillis(1)),
+                new Topology.Backoff(min, max, settings.number("reconnect-jitter", 0, 1)));
     }
 
-    /** Follows "from" from the sink back to the source, and reports every node that is not on that way. */
     private @Nullable Topology join(ConfigObject sluice, Duration drainTimeout, Config pekko) {
-        if (object(sluice, "sources") == null
-                || sluice.toConfig().getObject("sources").isEmpty()) {
-            problems.add(sluice.origin(), "there is no source: write sources { NAME { type = …, … } }");
+        if (isEmpty(sluice, "sources")) {
+            problems.add(sluice.origin(), "sluice", "there is no source: write sources { NAME { type = …, … } }");
         }
-        if (object(sluice, "sinks") == null
-                || sluice.toConfig().getObject("sinks").isEmpty()) {
+        if (isEmpty(sluice, "sinks")) {
             problems.add(
-                    sluice.origin(), "there is no sink: write sinks { NAME { type = tcp, from = …, connect = … } }");
+                    sluice.origin(),
+                    "sluice",
+                    "there is no sink: write sinks { NAME { type = tcp, from = …, connect = … } }");
         }
-        from.forEach(this::checkFrom);
-        Topology.TcpSink sink =
-                sinks.isEmpty() ? null : sinks.values().iterator().next();
-        if (sink == null || !problems.isEmpty()) {
+        joints.check();
+        if (!problems.isEmpty()) {
             return null;
         }
-        List<Topology.FilterNode> chain = new ArrayList<>();
-        Set<String> used = new HashSet<>();
-        String at = sink.name();
-        while (used.add(at) && from.containsKey(at)) {
-            String before = from.getOrDefault(at, "");
-            Supplier<Filter> filter = filters.get(before);
-            if (filter != null && !used.contains(before)) {
-                chain.addFirst(new Topology.FilterNode(before, filter));
-            }
-            at = before;
-        }
-        Topology.Source source = sources.get(at);
-        if (source == null) {
-            problems.add(origin(at), "filter " + at + " takes its frames from itself, by way of the filters after it");
-        }
-        for (String name : origins.keySet()) {
-            if (!used.contains(name)) {
-                problems.add(
-                        origin(name),
-                        name + " is not on the way from a source to " + sink.name()
-                                + ": this version runs one source, a chain of filters and one sink");
-            }
-        }
-        return source == null ? null : new Topology(source, List.copyOf(chain), sink, drainTimeout, pekko);
+        Topology topology =
+                new Topology(List.copyOf(sources), List.copyOf(filters), List.copyOf(sinks), drainTimeout, pekko);
+        topology.sinks().forEach(sink -> checkQueue(topology, sink));
+        return topology;
     }
 
-    private void checkFrom(String node, String before) {
-        Set<String> takeable = new TreeSet<>(origins.keySet());
-        takeable.removeIf(name -> sinks.containsKey(name) || name.equals(node));
-        Consumer<String> report = fromProblems.get(node);
-        if (report != null && !takeable.contains(before)) {
-            report.accept("is \"" + before + "\", which is no source or filter here; there are "
-                    + String.join(", ", takeable) + Problems.suggestion(before, takeable));
+    /** What waits in a queue is not the DMA engine's, nor anybody else's. */
+    private void checkQueue(Topology topology, Topology.Sink sink) {
+        Topology.Input input = sink.input();
+        if (input.whenFull() == WhenFull.BLOCK) {
+            return;
+        }
+        for (Topology.Stream stream : topology.streams(sink.name())) {
+            for (Topology.Source source : topology.sources()) {
+                if (source.name().equals(stream.source()) && input.queue() > source.buffers() / 2) {
+                    problems.addKey(
+                            input.node().origin(),
+                            List.of("sluice", "sinks", sink.name(), "queue"),
+                            "sinks." + sink.name() + ".queue is " + input.queue() + ", more than half of the "
+                                    + source.buffers() + " buffers of sources." + source.name()
+                                    + ": with all of them waiting here too few would be left for the others");
+                    return;
+                }
+            }
         }
     }
 
-    private ConfigOrigin origin(String node) {
-        return origins.getOrDefault(node, ConfigOriginFactory.newSimple("topology"));
+    private static boolean isEmpty(ConfigObject sluice, String section) {
+        return !(sluice.get(section) instanceof ConfigObject nodes) || nodes.isEmpty();
     }
 
     /** The object at a key, or null if there is none; anything else there is a problem. */
@@ -394,6 +405,7 @@ public final class TopologyReader {
         }
         problems.add(
                 value.origin(),
+                key,
                 key + " is " + value.render(ConfigRenderOptions.concise()) + "; it must be a section: " + key
                         + " { … }");
         return null;

@@ -19,7 +19,9 @@ import java.util.zip.CRC32C;
  *   5  1  type            1 FRAME, 2 END; 3 to 255 are reserved for HELLO, WELCOME, ACK and what comes later
  *   6  2  flags           bit 0 CONTIGUOUS: the payload is one run of the source's bytes, nothing was filtered out
  *                         bit 1 WHOLE_WORDS: each of its runs begins and ends at a multiple of 8 of the source's bytes
- *   8  4  stream id
+ *                         bit 2 EMITTED: a filter put bytes of its own in; the source offset is the frame's
+ *                         bits 8 to 15: flags 0 to 7 of the user's, as filters of type tag set them
+ *   8  4  stream id       of one source by one way through the filters; positions and sequences count for each apart
  *  12  4  payload length  bytes that follow the header; 0 for END
  *  16  8  sequence        of the frame at its source; for END, of the frame that would have come next
  *  24  8  time            when the frame was filled, ns since 1970-01-01 UTC by the device's clock
@@ -42,6 +44,8 @@ public final class Header {
     public static final int TYPE_END = 2;
     public static final int FLAG_CONTIGUOUS = 1;
     public static final int FLAG_WHOLE_WORDS = 2;
+    public static final int FLAG_EMITTED = 4;
+    public static final int FIRST_TAG_BIT = 8;
 
     /**
      * Longest payload that is believed, 1 GiB: far above any buffer a DMA engine fills at once, far below what a corrupt
@@ -146,6 +150,15 @@ public final class Header {
 
     public boolean wholeWords() {
         return (bytes.get(U16, 6) & FLAG_WHOLE_WORDS) != 0;
+    }
+
+    public boolean emitted() {
+        return (bytes.get(U16, 6) & FLAG_EMITTED) != 0;
+    }
+
+    /** Flags 0 to 7 that filters set, as bits. */
+    public int tags() {
+        return Short.toUnsignedInt(bytes.get(U16, 6)) >>> FIRST_TAG_BIT;
     }
 
     public int stream() {

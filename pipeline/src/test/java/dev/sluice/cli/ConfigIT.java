@@ -71,29 +71,29 @@ class ConfigIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"check", "run"})
-    void allProblemsAreReportedAtOnceWithFileAndLine(String command) throws IOException {
+    void allProblemsAreReportedAtOnceWithFileLineAndColumn(String command) throws IOException {
         Path file = write(MANY_MISTAKES);
         SluiceProcess.Ended ended = SluiceProcess.run(command, file.toString());
 
         assertThat(ended.exit()).isEqualTo(78);
         assertThat(ended.out()).isEmpty();
         assertThat(ended.err().subList(0, ended.err().size() - 1))
-                .allSatisfy(line -> assertThat(line).matches("\\Q" + file + "\\E:\\d+: \\S.*"));
+                .allSatisfy(line -> assertThat(line).matches("\\Q" + file + "\\E:\\d+:\\d+: \\S.*"));
         assertThat(ended.err().getLast()).isEqualTo("14 problems");
-        assertProblem(ended, file, 2, "drain-timeout");
-        assertProblem(ended, file, 4, "path");
-        assertProblem(ended, file, 6, "frame-size");
-        assertProblem(ended, file, 7, "loop");
-        assertProblem(ended, file, 8, "did you mean \"frame-size\"?");
-        assertProblem(ended, file, 10, "did you mean \"simulated\"?");
-        assertProblem(ended, file, 14, "nobody");
-        assertProblem(ended, file, 16, "every");
-        assertProblem(ended, file, 22, "connect");
-        assertProblem(ended, file, 23, "did you mean \"zerocopy\"?");
-        assertProblem(ended, file, 24, "did you mean \"raw\"?");
-        assertProblem(ended, file, 25, "reconnect-jitter");
-        assertProblem(ended, file, 28, "colour");
-        assertProblem(ended, file, 30, "slice");
+        assertProblem(ended, file, 2, 3, "drain-timeout");
+        assertProblem(ended, file, 4, 5, "path");
+        assertProblem(ended, file, 6, 7, "frame-size");
+        assertProblem(ended, file, 7, 7, "loop");
+        assertProblem(ended, file, 8, 7, "did you mean \"frame-size\"?");
+        assertProblem(ended, file, 10, 19, "did you mean \"simulated\"?");
+        assertProblem(ended, file, 14, 29, "nobody");
+        assertProblem(ended, file, 16, 7, "every");
+        assertProblem(ended, file, 22, 7, "connect");
+        assertProblem(ended, file, 23, 19, "did you mean \"zerocopy\"?");
+        assertProblem(ended, file, 24, 17, "did you mean \"raw\"?");
+        assertProblem(ended, file, 25, 7, "reconnect-jitter");
+        assertProblem(ended, file, 28, 3, "colour");
+        assertProblem(ended, file, 30, 1, "slice");
     }
 
     @Test
@@ -101,7 +101,7 @@ class ConfigIT {
         SluiceProcess.Ended check = check(RIGHT.replace("sources {", "sources { spare { type = simulated }\n"));
 
         assertThat(check.exit()).isEqualTo(78);
-        assertThat(check.err().getFirst()).contains(":2: ").contains("spare");
+        assertThat(check.err().getFirst()).contains(":2:13: ").contains("spare");
     }
 
     @Test
@@ -110,7 +110,7 @@ class ConfigIT {
                 .replace("filters {", "filters { w2 { type = window, from = w, length = 1, every = 1 }\n"));
 
         assertThat(check.exit()).isEqualTo(78);
-        assertThat(String.join("\n", check.err())).contains("takes its frames from itself");
+        assertThat(String.join("\n", check.err())).contains("these take frames from each other in a circle: w");
     }
 
     @ParameterizedTest
@@ -256,8 +256,9 @@ class ConfigIT {
         return Files.write(folder.resolve("topology.conf"), content.getBytes(StandardCharsets.UTF_8));
     }
 
-    private static void assertProblem(SluiceProcess.Ended ended, Path file, int line, String text) {
+    private static void assertProblem(SluiceProcess.Ended ended, Path file, int line, int column, String text) {
         assertThat(ended.err())
-                .anyMatch(problem -> problem.startsWith(file + ":" + line + ": ") && problem.contains(text));
+                .anyMatch(problem ->
+                        problem.startsWith(file + ":" + line + ":" + column + ": ") && problem.contains(text));
     }
 }

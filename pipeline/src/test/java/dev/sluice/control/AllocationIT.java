@@ -67,7 +67,7 @@ class AllocationIT {
     }
 
     private static void awaitFrames(PipelineSystem system, long frames) {
-        while (system.counters().frames.value() < frames) {
+        while (system.counters().source("fpga").frames.value() < frames) {
             assertThat(system.outcome()).isNotDone();
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
         }
@@ -75,7 +75,7 @@ class AllocationIT {
 
     private static double allocatedPerFrame(PipelineSystem system) {
         while (true) {
-            long frames = system.counters().frames.value();
+            long frames = system.counters().source("fpga").frames.value();
             Map<Long, Long> before = allocatedByPipeline();
             awaitFrames(system, frames + MEASURED_FRAMES);
             Map<Long, Long> after = allocatedByPipeline();
@@ -84,7 +84,8 @@ class AllocationIT {
                 after.forEach((thread, bytes) -> before.merge(thread, -bytes, Long::sum));
                 long allocated =
                         -before.values().stream().mapToLong(Long::longValue).sum();
-                return (double) allocated / (system.counters().frames.value() - frames);
+                return (double) allocated
+                        / (system.counters().source("fpga").frames.value() - frames);
             }
         }
     }

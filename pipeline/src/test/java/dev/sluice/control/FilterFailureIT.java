@@ -25,7 +25,7 @@ class FilterFailureIT {
         PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
                 sluice {
                   sources { fpga { type = simulated } }
-                  filters { odd { type = misbehaving, from = fpga, how = cannot_be_made, in-frame = 0 } }
+                  filters { odd { type = misbehaving, from = fpga, how = cannot-be-made, in-frame = 0 } }
                   sinks { out { type = tcp, from = odd, connect = "127.0.0.1:1" } }
                 }
                 """));
@@ -33,7 +33,7 @@ class FilterFailureIT {
 
         assertThat(outcome.failure()).isNotNull();
         assertThat(outcome.failure().getMessage()).contains("filter odd").contains("no licence found");
-        assertThat(system.counters().device().lent()).isZero();
+        assertThat(system.counters().source("fpga").device().lent()).isZero();
     }
 
     @ParameterizedTest(name = "{0}")
@@ -61,9 +61,9 @@ class FilterFailureIT {
             assertThat(outcome.exitCode()).isEqualTo(1);
             assertThat(outcome.failure()).isNotNull();
             assertThat(outcome.failure().getMessage()).contains("filter odd").contains(message);
-            assertThat(system.counters().device().lent()).isZero();
-            assertThat(system.counters().device().free()
-                            + system.counters().device().filled())
+            assertThat(system.counters().source("fpga").device().lent()).isZero();
+            assertThat(system.counters().source("fpga").device().free()
+                            + system.counters().source("fpga").device().filled())
                     .isEqualTo(BUFFERS);
             // What came before still arrived, and the receiver is not told that this was all.
             Report received = report.get(1, TimeUnit.MINUTES);

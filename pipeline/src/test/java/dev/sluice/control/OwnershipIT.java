@@ -40,7 +40,7 @@ class OwnershipIT {
         assertThat(run.report().frames()).as(run.toString()).isEqualTo(FRAMES);
         assertThat(run.report().bytes())
                 .as(run.toString())
-                .isEqualTo(run.summary().acquiredBytes());
+                .isEqualTo(run.source().acquiredBytes());
         assertThat(run.report().verifiedBytes())
                 .as(run.toString())
                 .isEqualTo(run.report().bytes());
@@ -53,27 +53,36 @@ class OwnershipIT {
         Run run = run("zerocopy", "0", faults);
 
         assertThat(run.resets()).as(run.toString()).isPositive();
-        assertThat(run.summary().reconnects()).as(run.toString()).isEqualTo(run.resets());
+        assertThat(run.sink().reconnects()).as(run.toString()).isEqualTo(run.resets());
         assertThat(run.report().wrongBytes()).as(run.toString()).isZero();
         assertThat(run.report().problem()).as(run.toString()).isEmpty();
         // Live delivery: what was on its way when a connection broke is missing, and nothing else is.
         assertThat(run.report().bytes() + run.report().skippedBytes())
                 .as(run.toString())
-                .isEqualTo(run.summary().acquiredBytes());
+                .isEqualTo(run.source().acquiredBytes());
         everyBufferIsBack(run);
     }
 
     private static void everyBufferIsBack(Run run) {
         assertThat(run.device().lent()).as(run.toString()).isZero();
         assertThat(run.device().free()).as(run.toString()).isEqualTo(BUFFERS);
-        assertThat(run.summary().stuckBuffers()).as(run.toString()).isZero();
-        assertThat(run.summary().unsettledBytes()).as(run.toString()).isZero();
-        assertThat(run.summary().framesSent()).as(run.toString()).isEqualTo(FRAMES);
+        assertThat(run.source().stuckBuffers()).as(run.toString()).isZero();
+        assertThat(run.sink().unsettledBytes()).as(run.toString()).isZero();
+        assertThat(run.sink().framesSent()).as(run.toString()).isEqualTo(FRAMES);
         assertThat(run.failure()).as(run.toString()).isEmpty();
     }
 
     private record Run(
-            long seed, int stalls, int resets, Summary summary, String failure, DeviceCounts device, Report report) {}
+            long seed, int stalls, int resets, Summary summary, String failure, DeviceCounts device, Report report) {
+
+        Summary.SourceSummary source() {
+            return summary.sources().getFirst();
+        }
+
+        Summary.SinkSummary sink() {
+            return summary.sinks().getFirst();
+        }
+    }
 
     private static Run run(String transport, String threshold, FaultyProxy.Faults faults) throws Exception {
         Receiver.Options options = new Receiver.Options(Framing.SLUICE, true, null, true);
@@ -103,7 +112,7 @@ class OwnershipIT {
                     proxy.resets(),
                     outcome.summary(),
                     outcome.failure() == null ? "" : outcome.failure().toString(),
-                    system.counters().device(),
+                    system.counters().source("fpga").device(),
                     drained.thenCombine(report, (done, received) -> received).get(1, TimeUnit.MINUTES));
         }
     }

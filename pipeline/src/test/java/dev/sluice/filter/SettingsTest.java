@@ -4,9 +4,12 @@ package dev.sluice.filter;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigParseOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -184,5 +187,53 @@ final class SettingsTest {
         settings.bytes("v", 0);
         settings.problem("w", "is missing");
         assertThat(problems.sorted()).extracting(Problems.Problem::line).containsExactly(1, 3);
+    }
+
+    private List<String> placed(String text, Consumer<Settings> reader) {
+        problems.source("the demo", text);
+        ConfigObject given = ConfigFactory.parseString(
+                        text, ConfigParseOptions.defaults().setOriginDescription("the demo"))
+                .getObject("sinks.daq");
+        reader.accept(new Settings("sinks.daq", given, ConfigFactory.empty().root(), problems));
+        return problems.sorted().stream()
+                .map(problem -> problem.line() + ":" + problem.column())
+                .toList();
+    }
+
+    @Test
+    void aProblemPointsAtTheKeyOfItsOwnNode() {
+        assertThat(placed("sinks { a { v = 1 }, daq { v = 1 } }", settings -> settings.bytes("v", 5)))
+                .containsExactly("1:28");
+    }
+
+    @Test
+    void aMisspeltWordIsPointedAt() {
+        assertThat(placed("sinks.daq {\n  v = hour # hour\n}", settings -> settings.choice("v", TimeUnit.class)))
+                .containsExactly("2:7");
+    }
+
+    @Test
+    void aKeyThatIsMissingIsAProblemOfTheNodesName() {
+        assertThat(placed("x = 1\nsinks { daq { w = 1 } }", settings -> {
+                    settings.text("v");
+                    settings.problem("u", "is missing");
+                    settings.problem("u", "x", "is misspelt");
+                }))
+                .containsExactly("2:9", "2:9", "2:9");
+    }
+
+    @Test
+    void aKeyThatNobodyAskedForIsPointedAt() {
+        assertThat(placed("sinks.daq {\n  v = 1\n  \"framin\" = v\n}", settings -> {
+                    settings.bytes("v", 0);
+                    settings.finish();
+                }))
+                .containsExactly("3:3");
+    }
+
+    @Test
+    void aFilterOfAUsersOwnCanPointAtAValue() {
+        assertThat(placed("sinks.daq.v = [a, b]", settings -> settings.problem("v", "b", "is wrong")))
+                .containsExactly("1:19");
     }
 }

@@ -13,7 +13,9 @@ final class SummaryTest {
             new DeviceCounts(0, 0, 3, 0, 0, 1000, 4_096_000, 8192, true, 1_500_000_000L, 0, 0);
 
     private static Summary summary(DeviceCounts device) {
-        return Summary.of(new PipelineCounters(), device, 0, Duration.ofSeconds(1));
+        RunCounters counters = new RunCounters();
+        counters.source("adc").device(() -> device);
+        return Summary.of(counters, Duration.ofSeconds(1));
     }
 
     @Test

@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -63,16 +64,16 @@ final class TopologyReaderTest {
         return ((TopologyReader.Invalid) result).problems();
     }
 
-    /** Without the file's name in front: "line: text", or only the text for a problem of the whole file. */
+    /** Without the file's name and the column: "line: text", or only the text for a problem of the whole file. */
     private static List<String> problems(Path file) {
         List<Problems.Problem> problems = found(TopologyReader.read(file));
         assertThat(problems).isNotEmpty().allSatisfy(problem -> {
             assertThat(problem.file()).isEqualTo(file.toString());
             assertThat(problem.text()).isNotBlank().doesNotContain("\n");
+            assertThat(problem.column() > 0).isEqualTo(problem.line() > 0);
         });
-        int prefix = file.toString().length() + 1;
         return problems.stream()
-                .map(problem -> problem.toString().substring(prefix).strip())
+                .map(problem -> (problem.line() > 0 ? problem.line() + ": " : "") + problem.text())
                 .toList();
     }
 
@@ -103,23 +104,28 @@ final class TopologyReaderTest {
                   sinks {
                     out {
                       type = tcp, from = second, connect = "[::1]:7000", framing = raw, transport = zerocopy
-                      stream-id = 4, zerocopy-threshold = 1KiB, plain-after-copied = 0, send-buffer = 1MiB
+                      stream-id = 4, when-full = drop-oldest, queue = 2, zerocopy-threshold = 1KiB, plain-after-copied = 0, send-buffer = 1MiB
                       connect-timeout = 1s, reconnect-min = 10ms, reconnect-max = 20ms, reconnect-jitter = 0.5
                     }
                   }
                 }
                 """);
         assertThat(topology.drainTimeout()).hasSeconds(3);
-        assertThat(topology.source())
-                .isEqualTo(new Topology.Replay("f", new ReplayDevice.Settings(Path.of("/tmp/x"), 65536, 5, true)));
-        assertThat(topology.filters()).extracting(Topology.FilterNode::name).containsExactly("first", "second");
-        assertThat(topology.sink())
+        assertThat(replay(topology)).isEqualTo(new ReplayDevice.Settings(Path.of("/tmp/x"), 65536, 5, true));
+        assertThat(topology.filters()).extracting(Topology.FilterNode::name).containsExactly("second", "first");
+        assertThat(topology.streams("out"))
+                .containsExactly(new Topology.Stream(List.of("f", "first", "second", "out")));
+        Topology.TcpSink sink = tcp(topology);
+        assertThat(sink.input().from()).containsExactly("second");
+        assertThat(sink.input().whenFull()).isEqualTo(WhenFull.DROP_OLDEST);
+        assertThat(sink.input().queue()).isEqualTo(2);
+        assertThat(sink.input().firstStreamId()).isEqualTo(4);
+        assertThat(sink)
                 .isEqualTo(new Topology.TcpSink(
-                        "out",
+                        sink.input(),
                         "::1",
                         7000,
                         Framing.RAW,
-                        4,
                         new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
                         1 << 20,
                         Duration.ofSeconds(1),
@@ -129,12 +135,15 @@ final class TopologyReaderTest {
     @Test
     void whatIsNotWrittenHasTheDefaultOfTheReference() throws Exception {
         Topology topology = valid(file(SOURCE, SINK));
-        assertThat(topology.source())
-                .isEqualTo(new Topology.Simulated("a", new SimulatedDevice.Settings(1 << 20, 64, 0, 0, 0, 1, false)));
+        assertThat(topology.sources().getFirst())
+                .isInstanceOfSatisfying(
+                        Topology.Simulated.class,
+                        source -> assertThat(source.settings())
+                                .isEqualTo(new SimulatedDevice.Settings(1 << 20, 64, 0, 0, 0, 1, false)));
         assertThat(topology.filters()).isEmpty();
         assertThat(topology.drainTimeout()).hasSeconds(5);
-        assertThat(topology.sink().framing()).isEqualTo(Framing.SLUICE);
-        assertThat(topology.sink().transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
+        assertThat(tcp(topology).framing()).isEqualTo(Framing.SLUICE);
+        assertThat(tcp(topology).transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
 
@@ -144,21 +153,30 @@ final class TopologyReaderTest {
                 "a { type = replay, path = x }",
                 "w { type = window, from = a, length = 1, every = 1 }",
                 SINK.replace("from = a", "from = w")));
-        assertThat(topology.source())
-                .isEqualTo(new Topology.Replay("a", new ReplayDevice.Settings(Path.of("x"), 1 << 20, 16, false)));
+        assertThat(replay(topology)).isEqualTo(new ReplayDevice.Settings(Path.of("x"), 1 << 20, 16, false));
         assertThat(topology.filters()).hasSize(1);
     }
 
     @Test
     void aDriversDeviceAndItsBuffersAreRead() throws Exception {
-        assertThat(valid(file("a { type = driver, device = \"/dev/sluice0\" }", SINK))
-                        .source())
-                .isEqualTo(new Topology.Driver("a", new DriverDevice.Settings(Path.of("/dev/sluice0"), 1 << 20, 64)));
+        assertThat(driver("a { type = driver, device = \"/dev/sluice0\" }"))
+                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/sluice0"), 1 << 20, 64));
         int odd = 7 * Libc.pageBytes();
         String settings = ", buffer-size = " + odd + ", buffers = 256 }";
-        assertThat(valid(file("a { type = driver, device = \"/dev/adc\"" + settings, SINK))
-                        .source())
-                .isEqualTo(new Topology.Driver("a", new DriverDevice.Settings(Path.of("/dev/adc"), odd, 256)));
+        assertThat(driver("a { type = driver, device = \"/dev/adc\"" + settings))
+                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/adc"), odd, 256));
+    }
+
+    private DriverDevice.Settings driver(String source) throws IOException {
+        return ((Topology.Driver) valid(file(source, SINK)).sources().getFirst()).settings();
+    }
+
+    private static ReplayDevice.Settings replay(Topology topology) {
+        return ((Topology.Replay) topology.sources().getFirst()).settings();
+    }
+
+    private static Topology.TcpSink tcp(Topology topology) {
+        return (Topology.TcpSink) topology.sinks().getFirst();
     }
 
     @Test
@@ -169,8 +187,8 @@ final class TopologyReaderTest {
                                 + ", buffers = 1, rate = 1 }",
                         SINK)))
                 .containsExactly(
-                        "3: sources.a.buffers is 1; it must be from 2 to 4096",
                         "3: sources.a.buffer-size is " + (page + 8) + "; it must be a multiple of " + page + ", a page",
+                        "3: sources.a.buffers is 1; it must be from 2 to 4096",
                         "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, type");
         assertOneProblem(
                 file("a { type = driver, device = \"/dev/sluice0\", buffer-size = " + (page - 1) + " }", SINK),
@@ -202,17 +220,47 @@ final class TopologyReaderTest {
                 """);
         String[] starts = {
             "2: sluice.drain-timout is not a setting here",
-            "4: sources.a.buffers is 1; it must be from 2",
             "4: sources.a.buffer-size is 5000; it must be a",
+            "4: sources.a.buffers is 1; it must be from 2",
             "7: filters.w.type is \"windows\"",
             "10: sinks.out has no connect; write connect = ",
-            "10: sinks.out.conect is not a setting here",
-            "10: sinks.out.from is \"b\", which is no source"
+            "10: sinks.out.from is \"b\", which is no source",
+            "10: sinks.out.conect is not a setting here"
         };
         assertThat(problems).hasSameSizeAs(starts);
         for (int i = 0; i < starts.length; i++) {
             assertThat(problems.get(i)).startsWith(starts[i]);
         }
+    }
+
+    /** In the text, ^ stands before each place that is to be pointed at, and is taken out. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "sluice {\n  ^drain-timout = 3s\n  sources { a { type = simulated } }\n"
+                        + "  sinks { out { type = tcp, from = ^b, connect = \"h:1\" } }\n}",
+                "sluice {\n  sources { a { ^bufers = 1, type = simulated }, ^b { type = ^simulatd } }\n"
+                        + "  sinks { out { type = tcp, from = a, ^connect = \"\", framing = ^\"rwa\" } }\n}",
+                "sluice {\n  sources {\n    a {\n      type = ^replai\n    }\n    ^b { }\n  }\n"
+                        + "  sinks { ^out {\n    type = tcp\n    from = [a, b] } }\n}",
+                "{\"sluice\": {\"sources\": {\"a\": {\"type\": ^\"simulatd\"}},\n"
+                        + "\"sinks\": {\"out\": {\"type\": \"tcp\", \"from\": ^\"aa\", ^\"connect\": \"a\"}}}}",
+                "^slice { }\n^sluice {\n  ^sources = 3\n  sinks { ^out = 4 }\n}",
+                "sluice {\n  sources { a { type = simulated } }\n  sinks { ^a { type = tcp, from = a,\n"
+                        + "    connect = \"h:1\" } }\n}",
+                "sluice {\n  sources { a { type = replay, path = ^${no.such.key} } }\n}",
+                "sluice {\n  sources { a { type = simulated }\n    ^b { type = simulated } }\n"
+                        + "  sinks { out { type = tcp, from = a, connect = \"h:1\" } }\n}",
+            })
+    void everyProblemPointsAtWhatIsToBeMended(String marked) throws Exception {
+        List<String> places = new ArrayList<>();
+        for (int at = marked.indexOf('^'); at >= 0; at = marked.indexOf('^', at + 1)) {
+            String before = marked.substring(0, at).replace("^", "");
+            places.add(before.split("\n", -1).length + ":" + (before.length() - before.lastIndexOf('\n')));
+        }
+        assertThat(found(TopologyReader.read(write(marked.replace("^", "")))))
+                .extracting(problem -> problem.line() + ":" + problem.column())
+                .containsExactlyElementsOf(places);
     }
 
     @Test
@@ -302,10 +350,12 @@ final class TopologyReaderTest {
 
     @ParameterizedTest
     @CsvSource({
-        "'type = tcp, connect = \"host:7000\"', sinks.out has no from; write from = text",
+        "'type = tcp, connect = \"host:7000\"', sinks.out has no from; write from = a text or a list of texts",
         "'type = tcp, from = a', sinks.out has no connect; write connect = text",
-        "'type = tcp, from = [a, b], connect = \"host:7000\"', 'sinks.out.from is [\"a\",\"b\"], which is not text'",
-        "'from = a', sinks.out has no type; write one of tcp",
+        "'type = tcp, from = {}, connect = \"host:7000\"', 'sinks.out.from is {}, which is not a text or a list of texts'",
+        "'type = tcp, from = [], connect = \"host:7000\"', sinks.out.from is empty",
+        "'type = tcp, from = [a, a], connect = \"host:7000\"', sinks.out.from names \"a\" twice",
+        "'from = a', 'sinks.out has no type; write one of discard, tcp'",
     })
     void aSinkThatLacksSomethingIsOneProblem(String settings, String problem) throws Exception {
         assertOneProblem(file(SOURCE, "out { " + settings + " }"), SINKS_LINE, problem);
@@ -320,35 +370,76 @@ final class TopologyReaderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"w", "out"})
-    void aFilterCannotTakeFromItselfOrASink(String from) throws Exception {
+    @CsvSource({
+        "w, filters.w.from is the node itself",
+        "out, 'filters.w.from is \"out\", which is no source or filter here; there are a'"
+    })
+    void aFilterCannotTakeFromItselfOrASink(String from, String problem) throws Exception {
         String filter = "w { type = window, from = " + from + ", length = 1, every = 1 }";
-        assertOneProblem(
-                file(SOURCE, filter, SINK.replace("from = a", "from = w")),
-                FILTERS_LINE,
-                "filters.w.from is \"" + from + "\", which is no source or filter here; there are a");
+        assertOneProblem(file(SOURCE, filter, SINK.replace("from = a", "from = w")), FILTERS_LINE, problem);
     }
 
     @Test
     void aCycleOnTheWayToTheSinkIsAProblem() throws Exception {
         assertThat(problems(file(SOURCE, CYCLE, SINK.replace("from = a", "from = v"))))
-                .anySatisfy(problem -> assertThat(problem).contains("takes its frames from itself"));
-    }
-
-    @Test
-    void aCycleBesideTheWayIsUnused() throws Exception {
-        assertThat(problems(file(SOURCE, CYCLE, SINK)))
                 .satisfiesExactly(
-                        problem -> assertThat(problem).startsWith("6: v is not on the way from a source to out"),
-                        problem -> assertThat(problem).startsWith("7: w is not on the way from a source to out"));
+                        problem -> assertThat(problem).startsWith("3: sources.a is not used"),
+                        problem -> assertThat(problem)
+                                .isEqualTo("7: these take frames from each other in a circle: w → v → w; one of them "
+                                        + "must take from a source"));
     }
 
     @Test
-    void aSecondSourceOrSinkIsUnused() throws Exception {
+    void aCycleBesideTheWayIsOneProblem() throws Exception {
+        assertThat(onlyProblem(file(SOURCE, CYCLE, SINK))).startsWith("7: these take frames from each other");
+    }
+
+    @Test
+    void aNodeThatNoSinkTakesFromIsAProblem() throws Exception {
         assertThat(onlyProblem(file(SOURCE + "\n    b { type = simulated }", SINK)))
-                .startsWith("4: b is not on the way from a source to out");
-        assertThat(onlyProblem(file(SOURCE, SINK + "\n    second { type = tcp, from = a, connect = \"h:1\" }")))
-                .startsWith("10: second is not on the way from a source to out");
+                .isEqualTo("4: sources.b is not used: no sink takes its frames; name it in a \"from\" or leave it out");
+        String unused = "w { type = window, from = a, length = 1, every = 1 }";
+        assertThat(onlyProblem(file(SOURCE, unused, SINK))).startsWith("6: filters.w is not used");
+    }
+
+    @Test
+    void whatIsNotJoinedIsPipelinesOfTheirOwn() throws Exception {
+        Topology topology = valid(file(
+                SOURCE + "\n b { type = simulated }\n c { type = simulated }",
+                SINK + "\n second { type = discard, from = [b, c] }\n third { type = discard, from = a }"));
+        assertThat(topology.pipelines())
+                .satisfiesExactly(
+                        first -> assertThat(first.from().keySet()).containsExactly("a", "out", "third"),
+                        second -> assertThat(second.from().keySet()).containsExactly("b", "c", "second"));
+    }
+
+    /** Two ways lead through each of the diamonds. */
+    @Test
+    void moreStreamsThanASinkCanTellApartAreAProblem() throws Exception {
+        StringBuilder filters = new StringBuilder();
+        String end = "a";
+        for (int diamond = 0; diamond < 40; diamond++) {
+            for (String side : List.of("l", "r")) {
+                filters.append(side + diamond + " { type = window, length = 1, every = 1, from = " + end + " }\n");
+            }
+            filters.append("j" + diamond + " { type = window, length = 1, every = 1, from = [l" + diamond + ", r"
+                    + diamond + "] }\n");
+            end = "j" + diamond;
+        }
+        assertThat(onlyProblem(file(SOURCE, filters.toString(), SINK.replace("from = a", "from = " + end))))
+                .contains("sinks.out is sent more than 64 streams");
+    }
+
+    @Test
+    void aQueueThatWouldHoldTheWholeRingIsAProblem() throws Exception {
+        String sink = "out { type = discard, from = a, when-full = drop-newest, queue = 5 }";
+        valid(file("a { type = simulated, buffers = 10 }", sink));
+        assertOneProblem(
+                file("a { type = simulated, buffers = 9 }", sink),
+                SINKS_LINE,
+                "sinks.out.queue is 5, more than half of the 9 buffers of sources.a: with all of them waiting here too "
+                        + "few would be left for the others");
+        valid(file("a { type = simulated, buffers = 2 }", sink.replace("drop-newest", "block")));
     }
 
     @Test
@@ -429,7 +520,7 @@ final class TopologyReaderTest {
         assertThat(found(TopologyReader.read(file)))
                 .singleElement()
                 .asString()
-                .startsWith(included + ":3: sources.a.bufers is not a setting here");
+                .startsWith(included + ":3:18: sources.a.bufers is not a setting here");
     }
 
     @Test
@@ -459,7 +550,7 @@ final class TopologyReaderTest {
     void aTextIsNamedAsItsCallerSays() {
         assertThat(found(TopologyReader.read("sluice {\n  sorces {}\n}", "the demo")))
                 .anySatisfy(problem ->
-                        assertThat(problem.toString()).startsWith("the demo:2: sluice.sorces is not a setting"));
+                        assertThat(problem.toString()).startsWith("the demo:2:3: sluice.sorces is not a setting"));
     }
 
     /** A key shares the comment of the key above it if nothing is between them. */

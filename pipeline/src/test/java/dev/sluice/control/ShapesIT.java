@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.metrics.DeviceCounts;
+import dev.sluice.metrics.SinkCounters;
+import dev.sluice.topology.Topology;
+import dev.sluice.wire.Header;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Topologies of any shape: sources, filters and sinks joined at random, sinks that are fast or slow, that wait or drop.
+ * What must reach each sink is worked out beforehand, frame by frame and byte by byte.
+ */
+class ShapesIT {
+
+    private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
+    private static final int FRAMES = 150;
+    private static final int BUFFER_BYTES = 16 << 10;
+
+    /** A window filter, as the file has it. */
+    private record Window(int offset, int length, int every) {}
+
+    private record Source(String name, int buffers, long seed) {}
+
+    private record Sink(
+            String name, boolean tcp, boolean slow, String whenFull, int firstStreamId, List<String> from) {}
+
+    /** A frame as it should come, or came: the parts of the source's stream in it. */
+    private record Part(long sequence, List<long[]> ranges) {
+        long bytes() {
+            return ranges.stream().mapToLong(range -> range[1] - range[0]).sum();
+        }
+    }
+
+    /** What a receiver saw of one stream. */
+    private static final class Received {
+        private final List<Long> sequences = new ArrayList<>();
+        private final List<Long> offsets = new ArrayList<>();
+        private final List<byte[]> payloads = new ArrayList<>();
+        private final List<Long> lost = new ArrayList<>();
+        private long lostAtEnd = -1;
+    }
+
+    /** A topology made from a seed. */
+    private static final class Shape {
+        private final List<Source> sources = new ArrayList<>();
+        private final Map<String, Window> filters = new LinkedHashMap<>();
+        private final Map<String, List<String>> from = new LinkedHashMap<>();
+        private final List<Sink> sinks = new ArrayList<>();
+
+        Shape(Random random) {
+            List<String> takeable = new ArrayList<>();
+            for (int i = 0; i < 1 + random.nextInt(3); i++) {
+                sources.add(new Source("src" + i, 8 + random.nextInt(9), random.nextLong()));
+                takeable.add("src" + i);
+            }
+            for (int i = 0; i < random.nextInt(6); i++) {
+                int every = 8 * (1 + random.nextInt(400));
+                int length = 8 * (1 + random.nextInt(every / 8));
+                String name = "win" + i;
+                filters.put(name, new Window(8 * random.nextInt(300), length, every));
+                from.put(name, some(random, takeable));
+                takeable.add(name);
+            }
+            List<String> unused = new ArrayList<>(takeable);
+            from.values().forEach(unused::removeAll);
+            int count = 1 + random.nextInt(5);
+            for (int i = 0; i < count; i++) {
+                List<String> takes = new ArrayList<>(some(random, takeable));
+                if (i == count - 1) {
+                    unused.removeAll(takes);
+                    takes.addAll(unused);
+                }
+                unused.removeAll(takes);
+                String whenFull =
+                        List.of("block", "block", "drop-newest", "drop-oldest").get(random.nextInt(4));
+                sinks.add(new Sink("out" + i, random.nextInt(4) > 0, random.nextBoolean(), whenFull, 10 * i, takes));
+                from.put("out" + i, takes);
+            }
+        }
+
+        private static List<String> some(Random random, List<String> names) {
+            List<String> left = new ArrayList<>(names);
+            List<String> some = new ArrayList<>();
+            for (int i = 0; i < 1 + random.nextInt(Math.min(3, names.size())); i++) {
+                some.add(left.remove(random.nextInt(left.size())));
+            }
+            return some;
+        }
+
+        String text(Map<String, Integer> ports) {
+            StringBuilder text = new StringBuilder("sluice {\n");
+            for (Source source : sources) {
+                text.append(
+                        "sources.%s { type = simulated, buffer-size = %d, buffers = %d, frames = %d, seed = %d, short-frames = 0.3, poison = true }%n"
+                                .formatted(source.name(), BUFFER_BYTES, source.buffers(), FRAMES, source.seed()));
+            }
+            filters.forEach((name, window) ->
+                    text.append("filters.%s { type = window, from = [%s], offset = %d, length = %d, every = %d }%n"
+                            .formatted(
+                                    name,
+                                    String.join(", ", from.getOrDefault(name, List.of())),
+                                    window.offset(),
+                                    window.length(),
+                                    window.every())));
+            for (Sink sink : sinks) {
+                text.append("sinks.%s { from = [%s], when-full = %s, queue = 2%n"
+                        .formatted(sink.name(), String.join(", ", sink.from()), sink.whenFull()));
+                text.append(
+                        sink.tcp()
+                                ? "  type = tcp, connect = \"127.0.0.1:%d\", stream-id = %d, send-buffer = 32KiB }%n"
+                                        .formatted(ports.get(sink.name()), sink.firstStreamId())
+                                : "  type = discard }\n");
+            }
+            return text.append("}\n").toString();
+        }
+
+        /** The frames of a source, whole: as the simulated device makes them from its seed. */
+        private static List<Part> made(Source source) {
+            Random random = new Random(source.seed());
+            List<Part> frames = new ArrayList<>();
+            long position = 0;
+            for (int i = 0; i < FRAMES; i++) {
+                boolean cut = random.nextDouble() < 0.3;
+                long bytes = cut ? 8 * random.nextLong(1, BUFFER_BYTES / 8 + 1) : BUFFER_BYTES;
+                frames.add(new Part(i, List.<long[]>of(new long[] {position, position + bytes})));
+                position += bytes;
+            }
+            return frames;
+        }
+
+        /** What must come to the end of a way, if nothing is dropped. */
+        List<Part> expected(List<String> way) {
+            Source source = sources.stream()
+                    .filter(s -> s.name().equals(way.getFirst()))
+                    .findFirst()
+                    .orElseThrow();
+            List<Part> frames = made(source);
+            for (String node : way) {
+                Window window = filters.get(node);
+                if (window != null) {
+                    frames = frames.stream()
+                            .map(frame -> cut(frame, window))
+                            .filter(frame -> frame.bytes() > 0)
+                            .toList();
+                }
+            }
+            return frames;
+        }
+
+        private static Part cut(Part frame, Window window) {
+            List<long[]> kept = new ArrayList<>();
+            for (long start = window.offset(); start < frame.bytes(); start += window.every()) {
+                long seen = 0;
+                long end = Math.min(start + window.length(), frame.bytes());
+                for (long[] range : frame.ranges()) {
+                    long length = range[1] - range[0];
+                    long from = Math.max(start, seen);
+                    long to = Math.min(end, seen + length);
+                    if (from < to) {
+                        kept.add(new long[] {range[0] + from - seen, range[0] + to - seen});
+                    }
+                    seen += length;
+                }
+            }
+            return new Part(frame.sequence(), kept);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19})
+    void everyFrameReachesExactlyTheSinksItShould(int number) throws Exception {
+        System.out.println("seed " + SEED + ", shape " + number);
+        Shape shape = new Shape(new Random(SEED + number));
+        Map<String, ServerSocket> servers = new HashMap<>();
+        Map<String, CompletableFuture<Map<Integer, Received>>> received = new HashMap<>();
+        Map<String, Integer> ports = new HashMap<>();
+        try {
+            for (Sink sink : shape.sinks) {
+                if (sink.tcp()) {
+                    ServerSocket server = new ServerSocket();
+                    server.setReceiveBufferSize(32 << 10);
+                    server.bind(new java.net.InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                    servers.put(sink.name(), server);
+                    ports.put(sink.name(), server.getLocalPort());
+                    received.put(sink.name(), receive(server, sink.slow()));
+                }
+            }
+            String text = shape.text(ports);
+            Topology topology = TopologyTexts.valid(text);
+            PipelineSystem system = PipelineSystem.start(topology);
+            Outcome outcome = system.outcome().get(2, TimeUnit.MINUTES);
+
+            assertThat(outcome.failure()).as(text).isNull();
+            for (Source source : shape.sources) {
+                DeviceCounts device = system.counters().source(source.name()).device();
+                assertThat(device.lent()).as(text).isZero();
+                assertThat(device.free()).as(text).isEqualTo(source.buffers());
+                assertThat(device.lostBytes()).as(text).isZero();
+            }
+            for (Sink sink : shape.sinks) {
+                SinkCounters counters = system.counters().sink(sink.name());
+                Map<Integer, Received> streams =
+                        sink.tcp() ? received.get(sink.name()).get(1, TimeUnit.MINUTES) : Map.of();
+                check(text, shape, topology, sink, counters, streams);
+            }
+        } finally {
+            for (ServerSocket server : servers.values()) {
+                server.close();
+            }
+        }
+    }
+
+    private static void check(
+            String text,
+            Shape shape,
+            Topology topology,
+            Sink sink,
+            SinkCounters counters,
+            Map<Integer, Received> streams) {
+        List<Topology.Stream> ways = topology.streams(sink.name());
+        long expectedFrames = 0;
+        long expectedBytes = 0;
+        long missingFrames = 0;
+        long missingBytes = 0;
+        for (int i = 0; i < ways.size(); i++) {
+            List<Part> expected = shape.expected(ways.get(i).nodes());
+            expectedFrames += expected.size();
+            expectedBytes += expected.stream().mapToLong(Part::bytes).sum();
+            if (!sink.tcp()) {
+                continue;
+            }
+            Received seen = streams.get(sink.firstStreamId() + i);
+            assertThat(seen).as("stream %d of %s%n%s", i, sink, text).isNotNull();
+            int next = 0;
+            for (int frame = 0; frame < seen.sequences.size(); frame++) {
+                long skipped = 0;
+                while (expected.get(next).sequence() != seen.sequences.get(frame)) {
+                    skipped += expected.get(next++).bytes();
+                    missingFrames++;
+                }
+                Part part = expected.get(next++);
+                missingBytes += skipped;
+                assertThat(seen.lost.get(frame))
+                        .as("lost before a frame, %s%n%s", sink, text)
+                        .isEqualTo(skipped);
+                assertThat(seen.offsets.get(frame)).isEqualTo(part.ranges().getFirst()[0]);
+                assertThat(seen.payloads.get(frame))
+                        .as("payload, %s%n%s", sink, text)
+                        .isEqualTo(pattern(part));
+            }
+            long atEnd = 0;
+            for (; next < expected.size(); next++) {
+                atEnd += expected.get(next).bytes();
+                missingFrames++;
+            }
+            missingBytes += atEnd;
+            assertThat(seen.lostAtEnd).as("lost at the end, %s%n%s", sink, text).isEqualTo(atEnd);
+        }
+        if (sink.tcp()) {
+            assertThat(streams).as("streams of %s%n%s", sink, text).hasSize(ways.size());
+            assertThat(counters.framesDropped.value()).as("%s%n%s", sink, text).isEqualTo(missingFrames);
+            assertThat(counters.dropped.value()).as("%s%n%s", sink, text).isEqualTo(missingBytes);
+        }
+        if (sink.whenFull().equals("block")) {
+            assertThat(counters.framesDropped.value()).isZero();
+        }
+        assertThat(counters.framesSent.value() + counters.framesDropped.value())
+                .as("%s%n%s", sink, text)
+                .isEqualTo(expectedFrames);
+        assertThat(counters.kept.value() + counters.dropped.value())
+                .as("%s%n%s", sink, text)
+                .isEqualTo(expectedBytes);
+    }
+
+    private static byte[] pattern(Part part) {
+        ByteBuffer bytes = ByteBuffer.allocate((int) part.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+        for (long[] range : part.ranges()) {
+            for (long at = range[0]; at < range[1]; at += 8) {
+                bytes.putLong(at / 8);
+            }
+        }
+        return bytes.array();
+    }
+
+    private static CompletableFuture<Map<Integer, Received>> receive(ServerSocket server, boolean slow) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try (Socket socket = server.accept()) {
+                        return read(new DataInputStream(socket.getInputStream()), slow);
+                    } catch (IOException e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                task -> Thread.ofPlatform().daemon().start(task));
+    }
+
+    private static Map<Integer, Received> read(DataInputStream in, boolean slow) throws IOException {
+        Map<Integer, Received> streams = new HashMap<>();
+        byte[] bytes = new byte[Header.BYTES];
+        Header header = new Header(MemorySegment.ofArray(bytes));
+        while (in.readNBytes(bytes, 0, bytes.length) == bytes.length) {
+            header.validate();
+            Received stream = streams.computeIfAbsent(header.stream(), id -> new Received());
+            if (header.type() == Header.TYPE_END) {
+                stream.lostAtEnd = header.lostBytes();
+                continue;
+            }
+            byte[] payload = in.readNBytes((int) header.payloadBytes());
+            stream.sequences.add(header.sequence());
+            stream.offsets.add(header.sourceOffset());
+            stream.lost.add(header.lostBytes());
+            stream.payloads.add(payload);
+            if (slow && header.sequence() % 3 == 0) {
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(2));
+            }
+        }
+        return streams;
+    }
+}
