@@ -35,6 +35,7 @@ final class ArchitectureTest {
             "device",
             "transport",
             "wire",
+            "flow",
             "filter",
             "metrics",
             "linux");

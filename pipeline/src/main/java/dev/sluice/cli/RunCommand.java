@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.cli;
 
+import dev.sluice.control.Environment;
 import dev.sluice.control.Outcome;
 import dev.sluice.control.PipelineSystem;
+import dev.sluice.filter.Problems;
 import dev.sluice.metrics.Summary;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.TopologyReader;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -19,9 +24,12 @@ import picocli.CommandLine.Spec;
 /** {@code sluice run FILE}. */
 @Command(
         name = "run",
-        description = "Runs a topology until its source has ended, or SIGTERM or Ctrl-C drains it.",
+        description =
+                "Runs a topology until its source has ended, or SIGTERM or Ctrl-C drains it; SIGHUP reads the file again.",
         mixinStandardHelpOptions = true)
 final class RunCommand implements Callable<Integer> {
+
+    private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
     @Parameters(paramLabel = "FILE", description = "Topology in HOCON.")
     private Path file = Path.of("");
@@ -42,7 +50,28 @@ final class RunCommand implements Callable<Integer> {
         if (topology.isEmpty()) {
             return Main.EXIT_CONFIG;
         }
-        return Foreground.run(PipelineSystem.start(topology.get()), live, outcome -> report(outcome, err));
+        PipelineSystem system = PipelineSystem.start(topology.get());
+        Hangup.handle(() -> reload(system), system::drain);
+        return Foreground.run(system, live, outcome -> report(outcome, err));
+    }
+
+    /** Only a file without problems changes anything. */
+    private void reload(PipelineSystem system) {
+        List<Problems.Problem> problems;
+        switch (TopologyReader.read(file)) {
+            case TopologyReader.Invalid invalid -> problems = invalid.problems();
+            case TopologyReader.Valid(Topology topology) -> {
+                problems = Environment.problems(topology, system.topology());
+                if (problems.isEmpty()) {
+                    LOG.info("{}: read again", file);
+                    system.change(topology);
+                }
+            }
+        }
+        if (!problems.isEmpty()) {
+            problems.forEach(problem -> LOG.error("{}", problem));
+            LOG.error("{}: read again, and not changed to because of that: the topology before goes on", file);
+        }
     }
 
     private int report(Outcome outcome, PrintWriter err) {

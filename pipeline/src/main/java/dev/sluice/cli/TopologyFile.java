@@ -17,11 +17,19 @@ final class TopologyFile {
         return switch (result) {
             case TopologyReader.Valid(Topology topology) -> Optional.of(topology);
             case TopologyReader.Invalid(List<Problems.Problem> problems) -> {
-                problems.forEach(problemsTo::println);
-                problemsTo.println(problems.size() == 1 ? "1 problem" : problems.size() + " problems");
-                problemsTo.flush();
+                anyProblems(problems, problemsTo);
                 yield Optional.empty();
             }
         };
+    }
+
+    /** Prints them, and how many there are. */
+    static boolean anyProblems(List<Problems.Problem> problems, PrintWriter to) {
+        if (!problems.isEmpty()) {
+            problems.forEach(to::println);
+            to.println(problems.size() == 1 ? "1 problem" : problems.size() + " problems");
+            to.flush();
+        }
+        return !problems.isEmpty();
     }
 }

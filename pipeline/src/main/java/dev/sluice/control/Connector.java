@@ -9,6 +9,7 @@ import dev.sluice.stream.Reactor;
 import dev.sluice.stream.SendStage;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
+import dev.sluice.transport.Transport;
 import dev.sluice.transport.Transports;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -40,8 +41,15 @@ final class Connector {
     /** What it understands. */
     sealed interface Message {}
 
-    /** The stream to make connections for; the first message. */
-    record Attach(SendStage.Control stream) implements Message {}
+    /**
+     * The stream to make connections for; the first message, and the one after {@link Detach}.
+     *
+     * @param left the connection that the stream before left open, or null
+     */
+    record Attach(SendStage.Control stream, @Nullable Transport left) implements Message {}
+
+    /** The stream is about to end, and another to take its place: a connection made until then waits here. */
+    record Detach() implements Message {}
 
     /** The stream's connection is gone. */
     record Lost(String reason) implements Message {}
@@ -61,7 +69,9 @@ final class Connector {
     private final Topology.TcpSink sink;
     private final Reactor reactor;
     private final SinkCounters counters;
-    private final SendStage.Control stream;
+    private SendStage.@Nullable Control stream;
+    private @Nullable Transport unclaimed;
+    private boolean connected;
     private int failures;
     private long connectedAtNanos;
     private boolean connectedBefore;
@@ -73,6 +83,7 @@ final class Connector {
                 .onMessage(
                         Attach.class,
                         attach -> new Connector(context, timers, sink, reactor, counters, attach.stream()).resolving())
+                .onMessage(Detach.class, detach -> Behaviors.same())
                 .build()));
     }
 
@@ -158,8 +169,35 @@ final class Connector {
         }
         connectedBefore = true;
         context.getLog().info("{}: connected to {}", sink.name(), target());
-        stream.connected(Transports.open(socket, sink.transport(), counters.send));
+        connected = true;
+        offer(Transports.open(socket, sink.transport(), counters.send));
         return state().onMessage(Lost.class, this::onLost).build();
+    }
+
+    private void offer(Transport transport) {
+        SendStage.Control to = stream;
+        if (to == null) {
+            unclaimed = transport;
+        } else {
+            to.connected(transport);
+        }
+    }
+
+    private Behavior<Message> onDetach(Detach detach) {
+        stream = null;
+        return Behaviors.same();
+    }
+
+    /** A connection that the stream before did not leave is gone, whether it was told or not. */
+    private Behavior<Message> onAttach(Attach attach) {
+        stream = attach.stream();
+        Transport made = unclaimed != null ? unclaimed : attach.left();
+        unclaimed = null;
+        if (made != null) {
+            offer(made);
+            return Behaviors.same();
+        }
+        return connected ? waiting("the connection was dropped in a change") : Behaviors.same();
     }
 
     /** Only a connection that lasted starts the backoff anew: one that is accepted and dropped at once is a failure. */
@@ -171,6 +209,7 @@ final class Connector {
     }
 
     private Behavior<Message> waiting(String reason) {
+        connected = false;
         timers.cancelAll();
         closeConnecting();
         Duration delay =
@@ -182,10 +221,17 @@ final class Connector {
 
     /** What all states share: a socket that is half made is closed when the actor stops, and strays are dropped. */
     private BehaviorBuilder<Message> state() {
-        return Behaviors.receive(Message.class).onSignal(PostStop.class, stop -> {
-            closeConnecting();
-            return Behaviors.same();
-        });
+        return Behaviors.receive(Message.class)
+                .onMessage(Attach.class, this::onAttach)
+                .onMessage(Detach.class, this::onDetach)
+                .onSignal(PostStop.class, stop -> {
+                    closeConnecting();
+                    if (unclaimed != null) {
+                        unclaimed.abort();
+                        unclaimed.close();
+                    }
+                    return Behaviors.same();
+                });
     }
 
     private void closeConnecting() {

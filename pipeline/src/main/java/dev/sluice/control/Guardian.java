@@ -5,8 +5,13 @@ import dev.sluice.metrics.RunCounters;
 import dev.sluice.metrics.Summary;
 import dev.sluice.topology.Topology;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -17,8 +22,11 @@ import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The root of the actors: starts the pipelines of a topology, passes on the wish to stop, and ends with the last of them.
- * One that fails does not touch the others.
+ * The root of the actors: starts the pipelines of a topology, passes on the wish to stop or to change, and ends with the
+ * last of them. One that fails does not touch the others.
+ *
+ * <p>In a change, a pipeline that has a source in common with one of the new topology becomes that one. The others are
+ * drained, and what is new is started when they are gone: it may want their devices.
  */
 final class Guardian extends AbstractBehavior<Guardian.Message> {
 
@@ -28,11 +36,22 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
     /** Stop, but finish what was begun. */
     record Drain() implements Message {}
 
+    /** Go on as this says. */
+    record Change(Topology topology) implements Message {}
+
     private record Ended(Pipeline.End end) implements Message {}
 
     private record Died(String pipeline) implements Message {}
 
-    private final Map<String, ActorRef<Pipeline.Message>> pipelines = new LinkedHashMap<>();
+    /** A pipeline at work, and what it is at work on. */
+    private record Running(ActorRef<Pipeline.Message> actor, Topology topology) {}
+
+    private final Map<String, Running> pipelines = new LinkedHashMap<>();
+    private final Set<String> leaving = new HashSet<>();
+    private final List<Topology> waiting = new ArrayList<>();
+    private final ActorRef<Pipeline.End> ended;
+    private int started;
+    private boolean draining;
     private final RunCounters counters;
     private final CompletableFuture<Outcome> outcome;
     private final long startedNanos = System.nanoTime();
@@ -51,29 +70,78 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
         super(context);
         this.counters = counters;
         this.outcome = outcome;
-        ActorRef<Pipeline.End> ended = context.messageAdapter(Pipeline.End.class, Ended::new);
-        int number = 0;
-        for (Topology part : topology.pipelines()) {
-            String name = part.sources().getFirst().name();
-            ActorRef<Pipeline.Message> pipeline =
-                    context.spawn(Pipeline.create(name, part, counters, ended), "pipeline-" + number++);
-            pipelines.put(name, pipeline);
-            context.watchWith(pipeline, new Died(name));
-        }
+        this.ended = context.messageAdapter(Pipeline.End.class, Ended::new);
+        topology.pipelines().forEach(this::start);
+    }
+
+    private void start(Topology part) {
+        String id = "pipeline-" + started++;
+        ActorRef<Pipeline.Message> pipeline = getContext().spawn(Pipeline.create(id, part, counters, ended), id);
+        pipelines.put(id, new Running(pipeline, part));
+        getContext().watchWith(pipeline, new Died(id));
     }
 
     @Override
     public Receive<Message> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Drain.class, this::onDrain)
+                .onMessage(Change.class, this::onChange)
                 .onMessage(Ended.class, this::onEnded)
                 .onMessage(Died.class, this::onDied)
                 .build();
     }
 
     private Behavior<Message> onDrain(Drain drain) {
-        pipelines.values().forEach(pipeline -> pipeline.tell(new Pipeline.Drain()));
+        draining = true;
+        waiting.clear();
+        pipelines.values().forEach(pipeline -> pipeline.actor().tell(new Pipeline.Drain()));
         return this;
+    }
+
+    private Behavior<Message> onChange(Change change) {
+        if (draining) {
+            return this;
+        }
+        waiting.clear();
+        Map<String, Running> old = new LinkedHashMap<>(pipelines);
+        old.keySet().removeAll(leaving);
+        for (Topology part : change.topology().pipelines()) {
+            Optional<String> same = old.entrySet().stream()
+                    .filter(running -> shareASource(running.getValue().topology(), part))
+                    .map(Map.Entry::getKey)
+                    .findFirst();
+            if (same.isEmpty()) {
+                waiting.add(part);
+            } else {
+                become(same.get(), old.remove(same.get()), part);
+            }
+        }
+        old.forEach((id, running) -> {
+            leaving.add(id);
+            running.actor().tell(new Pipeline.Drain());
+        });
+        startWaiting();
+        return this;
+    }
+
+    private void become(String id, @Nullable Running running, Topology part) {
+        if (running != null && !running.topology().sameAs(part)) {
+            running.actor().tell(new Pipeline.Change(part));
+            pipelines.put(id, new Running(running.actor(), part));
+        }
+    }
+
+    private static boolean shareASource(Topology one, Topology other) {
+        return one.sources().stream()
+                .anyMatch(source ->
+                        other.sources().stream().anyMatch(s -> s.name().equals(source.name())));
+    }
+
+    private void startWaiting() {
+        if (leaving.isEmpty()) {
+            waiting.forEach(this::start);
+            waiting.clear();
+        }
     }
 
     private Behavior<Message> onEnded(Ended ended) {
@@ -89,9 +157,12 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
     }
 
     private Behavior<Message> gone(String pipeline, @Nullable Throwable why) {
-        pipelines.remove(pipeline);
-        if (why != null && !pipelines.isEmpty()) {
-            getContext().getLog().error("the pipeline of {} ended, the others go on: {}", pipeline, why.getMessage());
+        Running gone = pipelines.remove(pipeline);
+        leaving.remove(pipeline);
+        startWaiting();
+        if (why != null && gone != null && !pipelines.isEmpty()) {
+            String name = gone.topology().sources().getFirst().name();
+            getContext().getLog().error("the pipeline of {} ended, the others go on: {}", name, why.getMessage());
         }
         failure = failure == null ? why : failure;
         if (!pipelines.isEmpty()) {

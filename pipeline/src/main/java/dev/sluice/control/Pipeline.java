@@ -3,6 +3,7 @@ package dev.sluice.control;
 
 import dev.sluice.device.BufferDevice;
 import dev.sluice.device.DriverDevice;
+import dev.sluice.device.MappedDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.metrics.DeviceCounts;
@@ -13,6 +14,8 @@ import dev.sluice.stream.AcquireStage;
 import dev.sluice.stream.DiscardStage;
 import dev.sluice.stream.FilterException;
 import dev.sluice.stream.FilterRunner;
+import dev.sluice.stream.FilterStage;
+import dev.sluice.stream.FlowStage;
 import dev.sluice.stream.FramePool;
 import dev.sluice.stream.LentFrame;
 import dev.sluice.stream.PipelineGraph;
@@ -21,12 +24,16 @@ import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
 import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.Topology;
+import dev.sluice.transport.Transport;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
@@ -36,9 +43,11 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.stream.FlowShape;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.stream.stage.GraphStage;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,8 +55,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   opening ──devices open──▶ running ──streams ended──▶ stopping ──▶ closing ──▶ end told
- *      └───────one could not be opened───────────────────────────────────▲
+ *      └────────────────┐     │  ▲  another topology                     ▲
+ *                       │     ▼  └───────────────── reopening            │
+ *                       │  changing ──streams ended─────▲ │              │
+ *                       └─────────one could not be opened─┴──────────────┘
  * </pre>
+ *
+ * <p>A change hands over: sources and sinks that stay as they are leave their device and connection open for the streams
+ * that come after. Meanwhile the device fills its buffers, and nothing is lost if it has enough.
  *
  * <p>Opening and closing may take a while (a device allocates its buffers, a thread is joined), so they run on the
  * dispatcher for blocking work.
@@ -60,71 +75,84 @@ final class Pipeline {
     /** Stop, but finish what was begun. */
     record Drain() implements Message {}
 
-    private record Opened(OpenParts parts) implements Message {}
+    /** Go on as this says. */
+    record Change(Topology topology) implements Message {}
+
+    private record Opened() implements Message {}
 
     private record OpeningFailed(Throwable cause) implements Message {}
 
     private record StreamsEnded(@Nullable Throwable failure) implements Message {}
 
-    private record ConnectorStopped() implements Message {}
+    private record ConnectorStopped(ActorRef<Connector.Message> connector) implements Message {}
 
     private record Closed(@Nullable Throwable failure) implements Message {}
 
     /**
      * How it ended.
      *
-     * @param pipeline its name: its first source's
+     * @param pipeline which
      * @param started whether its devices could be opened
      * @param failure why it did not end well, or null
      */
     record End(String pipeline, boolean started, @Nullable Throwable failure) {}
 
-    /** What is open between opening and closing. Written while opening, by one thread; read after that. */
-    private static final class OpenParts {
-        final Map<String, BufferDevice> devices = new LinkedHashMap<>();
-        final Map<String, FramePool> pools = new LinkedHashMap<>();
-        final Map<Topology.Stream, FilterRunner> filters = new LinkedHashMap<>();
+    /** A source that is open. */
+    private record OpenSource(Topology.Source source, BufferDevice device, FramePool pool) {}
+
+    /** A filter that is made, for one stream. */
+    private record OpenFilter(Topology.OfFilter filter, long mostFrameBytes, FilterRunner runner) {}
+
+    /** A sink that has streams, and what runs it now. */
+    private static final class OpenSink {
+        final Topology.Sink sink;
+        final List<Topology.Stream> ways;
+        final List<SinkStream> streams;
+        final @Nullable ActorRef<Connector.Message> connector;
 
         @Nullable
-        Reactor reactor;
+        SinkControl control;
 
-        Reactor reactor() {
-            Reactor made = reactor;
-            if (made == null) {
-                throw new IllegalStateException("the reactor is used before it is made");
-            }
-            return made;
-        }
-
-        /** In reverse. The filters' memory and the devices' may go once nobody reads them, which the stream's end said. */
-        void close() {
-            if (reactor != null) {
-                reactor.close();
-            }
-            filters.values().forEach(FilterRunner::close);
-            devices.values().forEach(BufferDevice::close);
+        OpenSink(
+                Topology.Sink sink,
+                List<Topology.Stream> ways,
+                List<SinkStream> streams,
+                @Nullable ActorRef<Connector.Message> connector) {
+            this.sink = sink;
+            this.ways = ways;
+            this.streams = streams;
+            this.connector = connector;
         }
     }
 
     private final ActorContext<Message> context;
-    private final String name;
-    private final Topology topology;
+    private final String id;
     private final RunCounters counters;
     private final ActorRef<End> ended;
     private final Executor blocking;
-    private final List<AcquireStage.Control> acquiring = new ArrayList<>();
-    private final List<SinkControl> sending = new ArrayList<>();
-    private final List<ActorRef<Connector.Message>> connectors = new ArrayList<>();
-    private boolean drainWhenRunning;
 
-    static Behavior<Message> create(String name, Topology topology, RunCounters counters, ActorRef<End> ended) {
-        return Behaviors.setup(context -> new Pipeline(context, name, topology, counters, ended).opening());
+    // Written while opening and closing, by one thread at a time; by the actor while running.
+    private Topology topology;
+    private final Map<String, OpenSource> sources = new LinkedHashMap<>();
+    private final Map<Topology.Stream, OpenFilter> filters = new LinkedHashMap<>();
+    private final Map<String, OpenSink> sinks = new LinkedHashMap<>();
+    private @Nullable Reactor reactor;
+
+    private final Map<String, AcquireStage.Control> acquiring = new LinkedHashMap<>();
+    private final Set<ActorRef<Connector.Message>> connectors = new HashSet<>();
+    private boolean everRan;
+    private boolean drainWhenRunning;
+    private @Nullable Topology next;
+
+    /** @param id what its end is told with */
+    static Behavior<Message> create(String id, Topology topology, RunCounters counters, ActorRef<End> ended) {
+        return Behaviors.setup(context -> new Pipeline(context, id, topology, counters, ended).opening());
     }
 
     private Pipeline(
-            ActorContext<Message> context, String name, Topology topology, RunCounters counters, ActorRef<End> ended) {
+            ActorContext<Message> context, String id, Topology topology, RunCounters counters, ActorRef<End> ended) {
         this.context = context;
-        this.name = name;
+        this.id = id;
         this.topology = topology;
         this.counters = counters;
         this.ended = ended;
@@ -136,209 +164,382 @@ final class Pipeline {
                 CompletableFuture.supplyAsync(this::open, blocking),
                 (opened, failure) -> opened != null ? opened : new OpeningFailed(unwrap(failure)));
         return Behaviors.receive(Message.class)
-                .onMessage(Opened.class, opened -> running(opened.parts()))
-                .onMessage(OpeningFailed.class, failed -> end(new End(name, false, failed.cause())))
-                .onMessage(Drain.class, this::onDrainWhileOpening)
+                .onMessage(Opened.class, opened -> running())
+                .onMessage(OpeningFailed.class, failed -> stopping(failed.cause()))
+                .onMessage(Drain.class, this::onDrainLater)
+                .onMessage(Change.class, this::onChangeLater)
                 .build();
     }
 
+    /** What is not open yet. */
     private Opened open() {
-        OpenParts parts = new OpenParts();
         try {
+            if (reactor == null) {
+                reactor = new Reactor(topology.sources().getFirst().name());
+            }
             for (Topology.Source source : topology.sources()) {
-                BufferDevice device = device(source);
-                parts.devices.put(source.name(), device);
-                SourceCounters counted = counters.source(source.name());
-                counted.device(device::counts);
-                parts.pools.put(source.name(), new FramePool(device, counted));
+                if (!sources.containsKey(source.name())) {
+                    BufferDevice device = device(source);
+                    SourceCounters counted = counters.source(source.name());
+                    counted.device(device::counts);
+                    sources.put(source.name(), new OpenSource(source, device, new FramePool(device, counted)));
+                }
             }
             for (Topology.FilterNode filter : topology.filters()) {
                 for (Topology.Stream stream : topology.streams(filter.name())) {
-                    open(filter, stream, parts);
+                    if (filter instanceof Topology.OfFilter ofFilter) {
+                        open(ofFilter, stream);
+                    }
                 }
             }
-            parts.reactor = new Reactor(name);
-            return new Opened(parts);
+            return new Opened();
         } catch (IOException | FilterException e) {
-            closeUnused(parts);
             throw new CompletionException(e);
-        } catch (RuntimeException | Error e) {
-            closeUnused(parts);
-            throw e;
         }
     }
 
-    private void open(Topology.FilterNode filter, Topology.Stream stream, OpenParts parts) throws FilterException {
-        FramePool pool = parts.pools.get(stream.source());
-        List<String> way = stream.nodes();
-        FilterRunner before = parts.filters.get(new Topology.Stream(way.subList(0, way.size() - 1)));
-        if (pool != null) {
-            long mostFrameBytes = before != null ? before.mostFrameBytes() : pool.mostFrameBytes();
-            parts.filters.put(stream, new FilterRunner(filter.name(), filter.maker(), pool, mostFrameBytes));
+    private void open(Topology.OfFilter filter, Topology.Stream stream) throws FilterException {
+        FramePool pool = open(sources, stream.source()).pool();
+        long mostFrameBytes = mostFrameBytes(stream, pool);
+        OpenFilter before = filters.get(stream);
+        if (before != null && before.mostFrameBytes() == mostFrameBytes) {
+            return;
         }
+        if (before != null) {
+            before.runner().close();
+        }
+        FilterRunner runner = new FilterRunner(filter.name(), filter.maker(), pool, mostFrameBytes);
+        filters.put(stream, new OpenFilter(filter, mostFrameBytes, runner));
+    }
+
+    /** Of the frames that a node of this stream sees: what the last filter before it lets through. */
+    private long mostFrameBytes(Topology.Stream stream, FramePool pool) {
+        for (int length = stream.nodes().size() - 1; length > 0; length--) {
+            OpenFilter before = filters.get(new Topology.Stream(stream.nodes().subList(0, length)));
+            if (before != null) {
+                return before.runner().mostFrameBytes();
+            }
+        }
+        return pool.mostFrameBytes();
+    }
+
+    private static <K, V> V open(Map<K, V> parts, K key) {
+        V part = parts.get(key);
+        if (part == null) {
+            throw new IllegalStateException(key + " is not open");
+        }
+        return part;
+    }
+
+    private Reactor reactor() {
+        Reactor made = reactor;
+        if (made == null) {
+            throw new IllegalStateException("the reactor is used before it is made");
+        }
+        return made;
     }
 
     private static BufferDevice device(Topology.Source source) throws IOException {
         return switch (source) {
             case Topology.Driver driver -> DriverDevice.open(source.name(), driver.settings());
             case Topology.Simulated simulated -> new SimulatedDevice(source.name(), simulated.settings());
+            case Topology.Mapped mapped -> MappedDevice.open(source.name(), mapped.settings());
             case Topology.Replay replay -> new ReplayDevice(source.name(), replay.settings());
         };
     }
 
-    /** What the devices counted last is what is known of them from now on. */
-    private void closeUnused(OpenParts parts) {
-        keepCounts(parts);
-        parts.close();
-    }
-
-    private void keepCounts(OpenParts parts) {
-        parts.devices.forEach((source, device) -> {
-            DeviceCounts last = device.counts();
-            counters.source(source).device(() -> last);
-        });
-    }
-
-    private Behavior<Message> onDrainWhileOpening(Drain drain) {
+    private Behavior<Message> onDrainLater(Drain drain) {
         drainWhenRunning = true;
         return Behaviors.same();
     }
 
-    private Behavior<Message> running(OpenParts parts) {
-        PipelineGraph graph = new PipelineGraph(topology, parts.pools);
-        parts.pools.forEach((source, pool) -> graph.source(
-                source,
-                Source.fromGraph(new AcquireStage(device(parts, source), pool, parts.reactor()))
-                        .mapMaterializedValue(control -> note(acquiring, control))));
-        parts.filters.forEach(graph::filter);
+    private Behavior<Message> onChangeLater(Change change) {
+        next = change.topology();
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> running() {
+        everRan = true;
+        PipelineGraph graph = new PipelineGraph(topology, pools());
+        acquiring.clear();
+        sources.forEach((name, source) -> graph.source(
+                name,
+                Source.fromGraph(new AcquireStage(source.device(), source.pool(), reactor()))
+                        .mapMaterializedValue(control -> {
+                            acquiring.put(name, control);
+                            return NotUsed.getInstance();
+                        })));
+        for (Topology.FilterNode filter : topology.filters()) {
+            for (Topology.Stream stream : topology.streams(filter.name())) {
+                graph.filter(stream, filterStage(filter, stream));
+            }
+        }
         for (Topology.Sink sink : topology.sinks()) {
+            OpenSink open = sinks.computeIfAbsent(sink.name(), name -> openSink(sink));
             SinkCounters counted = counters.sink(sink.name());
-            List<SinkStream> streams = streams(sink, parts);
-            graph.sink(sink.name(), sinkStage(sink, streams, counted, parts.reactor()), streams, counted);
+            graph.sink(sink.name(), sinkStage(open, counted), open.streams, counted);
         }
         graph.run(Materializer.createMaterializer(context));
-        CompletableFuture<?>[] ends = new CompletableFuture<?>[acquiring.size() + sending.size()];
-        int count = 0;
-        for (AcquireStage.Control source : acquiring) {
-            ends[count++] = source.ended().toCompletableFuture();
-        }
-        for (SinkControl sink : sending) {
-            ends[count++] = sink.ended().toCompletableFuture();
-        }
+        List<CompletableFuture<?>> ends = new ArrayList<>();
+        acquiring.values().forEach(source -> ends.add(source.ended().toCompletableFuture()));
+        controls().forEach(sink -> ends.add(sink.ended().toCompletableFuture()));
         context.pipeToSelf(
-                CompletableFuture.allOf(ends),
+                CompletableFuture.allOf(ends.toArray(new CompletableFuture<?>[0])),
                 (done, failure) -> new StreamsEnded(failure == null ? null : unwrap(failure)));
+        Topology changed = next;
+        next = null;
         if (drainWhenRunning) {
             drain();
+        } else if (changed != null) {
+            return changing(changed); // at once: a later one may be on its way
         }
         return Behaviors.receive(Message.class)
                 .onMessage(Drain.class, d -> drain())
-                .onMessage(StreamsEnded.class, end -> stopping(parts, end.failure()))
+                .onMessage(Change.class, change -> changing(change.topology()))
+                .onMessage(StreamsEnded.class, end -> stopping(end.failure()))
+                .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .build();
     }
 
-    private static BufferDevice device(OpenParts parts, String name) {
-        BufferDevice device = parts.devices.get(name);
-        if (device == null) {
-            throw new IllegalStateException("source " + name + " is not open");
-        }
-        return device;
+    private Map<String, FramePool> pools() {
+        Map<String, FramePool> pools = new LinkedHashMap<>();
+        sources.forEach((name, source) -> pools.put(name, source.pool()));
+        return pools;
     }
 
-    private static <T> NotUsed note(List<T> controls, T control) {
-        controls.add(control);
-        return NotUsed.getInstance();
-    }
-
-    private List<SinkStream> streams(Topology.Sink sink, OpenParts parts) {
-        List<SinkStream> streams = new ArrayList<>();
-        for (Topology.Stream stream : topology.streams(sink.name())) {
-            FramePool pool = parts.pools.get(stream.source());
-            if (pool != null) {
-                streams.add(new SinkStream(pool, sink.input().firstStreamId() + streams.size()));
+    private List<SinkControl> controls() {
+        List<SinkControl> controls = new ArrayList<>();
+        for (OpenSink sink : sinks.values()) {
+            if (sink.control != null) {
+                controls.add(sink.control);
             }
         }
-        return List.copyOf(streams);
+        return controls;
     }
 
-    private Sink<LentFrame, NotUsed> sinkStage(
-            Topology.Sink sink, List<SinkStream> streams, SinkCounters counted, Reactor reactor) {
-        return switch (sink) {
+    private GraphStage<FlowShape<LentFrame, LentFrame>> filterStage(
+            Topology.FilterNode filter, Topology.Stream stream) {
+        return switch (filter) {
+            case Topology.OfFilter ofFilter ->
+                new FilterStage(open(filters, stream).runner());
+            case Topology.OfFlow ofFlow ->
+                new FlowStage(
+                        filter.name(),
+                        ofFlow.maker(),
+                        open(sources, stream.source()).pool());
+        };
+    }
+
+    private OpenSink openSink(Topology.Sink sink) {
+        List<Topology.Stream> ways = topology.streams(sink.name());
+        List<SinkStream> streams = new ArrayList<>();
+        for (Topology.Stream way : ways) {
+            FramePool pool = open(sources, way.source()).pool();
+            streams.add(new SinkStream(pool, sink.input().firstStreamId() + streams.size()));
+        }
+        ActorRef<Connector.Message> connector = null;
+        if (sink instanceof Topology.TcpSink tcp) {
+            connector = context.spawnAnonymous(Connector.create(tcp, reactor(), counters.sink(sink.name())));
+            connectors.add(connector);
+            context.watchWith(connector, new ConnectorStopped(connector));
+        }
+        return new OpenSink(sink, ways, List.copyOf(streams), connector);
+    }
+
+    private Sink<LentFrame, NotUsed> sinkStage(OpenSink open, SinkCounters counted) {
+        return switch (open.sink) {
             case Topology.TcpSink tcp -> {
-                ActorRef<Connector.Message> connector = context.spawnAnonymous(Connector.create(tcp, reactor, counted));
-                connectors.add(connector);
+                ActorRef<Connector.Message> connector = Objects.requireNonNull(open.connector);
+                Transport left = open.control instanceof SendStage.Control before ? before.left() : null;
                 SendStage stage = new SendStage(
-                        streams,
-                        reactor,
+                        open.streams,
+                        reactor(),
                         tcp.framing(),
                         counted,
                         topology.drainTimeout(),
                         reason -> connector.tell(new Connector.Lost(reason)));
                 yield Sink.fromGraph(stage).mapMaterializedValue(control -> {
-                    connector.tell(new Connector.Attach(control));
-                    return note(sending, control);
+                    connector.tell(new Connector.Attach(control, left));
+                    return runs(open, control);
                 });
             }
             case Topology.DiscardSink discard ->
-                Sink.fromGraph(new DiscardStage(streams, counted))
-                        .mapMaterializedValue(control -> note(sending, control));
+                Sink.fromGraph(new DiscardStage(open.streams, counted))
+                        .mapMaterializedValue(control -> runs(open, control));
         };
     }
 
+    private static NotUsed runs(OpenSink sink, SinkControl control) {
+        sink.control = control;
+        return NotUsed.getInstance();
+    }
+
     private Behavior<Message> drain() {
-        acquiring.forEach(AcquireStage.Control::stop);
-        sending.forEach(SinkControl::drain);
+        acquiring.values().forEach(AcquireStage.Control::stop);
+        controls().forEach(SinkControl::drain);
+        return Behaviors.same();
+    }
+
+    /** Ends the streams; what the other topology has just the same leaves open what it has. */
+    private Behavior<Message> changing(Topology other) {
+        Set<String> keptSources = new HashSet<>();
+        for (Topology.Source source : other.sources()) {
+            OpenSource open = sources.get(source.name());
+            if (open != null && open.source().node().sameAs(source.node())) {
+                keptSources.add(source.name());
+            }
+        }
+        Set<String> keptSinks = new HashSet<>();
+        for (Topology.Sink sink : other.sinks()) {
+            OpenSink open = sinks.get(sink.name());
+            if (open != null
+                    && open.sink.node().sameAs(sink.node())
+                    && open.ways.equals(other.streams(sink.name()))
+                    && open.ways.stream().allMatch(way -> keptSources.contains(way.source()))) {
+                keptSinks.add(sink.name());
+            }
+        }
+        sinks.forEach((name, sink) -> {
+            SinkControl control = sink.control;
+            if (control != null && keptSinks.contains(name)) {
+                if (sink.connector != null) {
+                    sink.connector.tell(new Connector.Detach());
+                }
+                control.handOver();
+            } else if (control != null) {
+                control.drain();
+            }
+        });
+        // After the sinks, which must know of it before their streams end.
+        acquiring.forEach((name, control) -> {
+            if (keptSources.contains(name)) {
+                control.handOver();
+            } else {
+                control.stop();
+            }
+        });
+        return Behaviors.receive(Message.class)
+                .onMessage(Drain.class, this::onDrainLater)
+                .onMessage(Change.class, this::onChangeLater)
+                .onMessage(
+                        StreamsEnded.class,
+                        end -> end.failure() != null
+                                ? stopping(end.failure())
+                                : reopening(other, keptSources, keptSinks))
+                .onMessage(ConnectorStopped.class, this::onConnectorStopped)
+                .build();
+    }
+
+    private Behavior<Message> reopening(Topology other, Set<String> keptSources, Set<String> keptSinks) {
+        topology = other;
+        sinks.values().removeIf(sink -> {
+            boolean kept = keptSinks.contains(sink.sink.name());
+            if (!kept && sink.connector != null) {
+                context.stop(sink.connector);
+            }
+            return !kept;
+        });
+        Map<Topology.Stream, Topology.FilterNode> wanted = new HashMap<>();
+        for (Topology.FilterNode filter : other.filters()) {
+            other.streams(filter.name()).forEach(stream -> wanted.put(stream, filter));
+        }
+        CompletableFuture<Opened> reopened = CompletableFuture.supplyAsync(
+                () -> {
+                    filters.entrySet().removeIf(filter -> {
+                        Topology.FilterNode now = wanted.get(filter.getKey());
+                        boolean kept = now != null
+                                && keptSources.contains(filter.getKey().source())
+                                && filter.getValue().filter().node().sameAs(now.node());
+                        if (!kept) {
+                            filter.getValue().runner().close();
+                        }
+                        return !kept;
+                    });
+                    sources.values().forEach(source -> giveBack(source));
+                    sources.values().removeIf(source -> {
+                        boolean kept = keptSources.contains(source.source().name());
+                        if (!kept) {
+                            close(source);
+                        }
+                        return !kept;
+                    });
+                    return open();
+                },
+                blocking);
+        context.pipeToSelf(reopened, (opened, failure) -> opened != null ? opened : new OpeningFailed(unwrap(failure)));
+        return Behaviors.receive(Message.class)
+                .onMessage(Opened.class, opened -> running())
+                .onMessage(OpeningFailed.class, failed -> stopping(failed.cause()))
+                .onMessage(ConnectorStopped.class, this::onConnectorStopped)
+                .onMessage(Drain.class, this::onDrainLater)
+                .onMessage(Change.class, this::onChangeLater)
+                .build();
+    }
+
+    private Behavior<Message> onConnectorStopped(ConnectorStopped stopped) {
+        connectors.remove(stopped.connector());
         return Behaviors.same();
     }
 
     /** The connectors use the reactor, so they go first. */
-    private Behavior<Message> stopping(OpenParts parts, @Nullable Throwable failure) {
+    private Behavior<Message> stopping(@Nullable Throwable failure) {
         if (connectors.isEmpty()) {
-            return closing(parts, failure);
+            return closing(failure);
         }
-        for (ActorRef<Connector.Message> connector : connectors) {
-            context.watchWith(connector, new ConnectorStopped());
-            context.stop(connector);
-        }
+        connectors.forEach(context::stop);
         return Behaviors.receive(Message.class)
                 .onMessage(ConnectorStopped.class, stopped -> {
-                    connectors.removeLast();
-                    return connectors.isEmpty() ? closing(parts, failure) : Behaviors.same();
+                    connectors.remove(stopped.connector());
+                    return connectors.isEmpty() ? closing(failure) : Behaviors.same();
                 })
-                .onMessage(Drain.class, d -> Behaviors.same())
+                .onAnyMessage(other -> Behaviors.same())
                 .build();
     }
 
-    private Behavior<Message> closing(OpenParts parts, @Nullable Throwable failure) {
+    private Behavior<Message> closing(@Nullable Throwable failure) {
         context.pipeToSelf(
-                CompletableFuture.supplyAsync(() -> close(parts, failure), blocking),
+                CompletableFuture.supplyAsync(() -> close(failure), blocking),
                 (closed, defect) -> closed != null ? closed : new Closed(unwrap(defect)));
         return Behaviors.receive(Message.class)
-                .onMessage(Closed.class, closed -> end(new End(name, true, closed.failure())))
-                .onMessage(Drain.class, d -> Behaviors.same())
+                .onMessage(Closed.class, closed -> {
+                    ended.tell(new End(id, everRan, closed.failure()));
+                    return Behaviors.stopped();
+                })
+                .onAnyMessage(other -> Behaviors.same())
                 .build();
     }
 
-    private Behavior<Message> end(End end) {
-        ended.tell(end);
-        return Behaviors.stopped();
+    private Closed close(@Nullable Throwable streamFailure) {
+        Throwable failure = streamFailure;
+        for (OpenSource source : sources.values()) {
+            Throwable refused = giveBack(source);
+            failure = failure == null ? refused : failure;
+        }
+        if (reactor != null) {
+            reactor.close();
+        }
+        filters.values().forEach(filter -> filter.runner().close());
+        sources.values().forEach(this::close);
+        return new Closed(failure);
     }
 
-    private Closed close(OpenParts parts, @Nullable Throwable streamFailure) {
-        Throwable failure = streamFailure;
-        Map<String, FramePool> pools = new HashMap<>(parts.pools);
-        for (Map.Entry<String, FramePool> pool : pools.entrySet()) {
-            try {
-                counters.source(pool.getKey())
-                        .framesGivenBack
-                        .add(pool.getValue().reclaim());
-            } catch (IOException e) {
-                failure = failure == null ? e : failure;
-            }
+    /** Whatever stages still held; returns what the device answered if it refused it. */
+    private @Nullable Throwable giveBack(OpenSource source) {
+        try {
+            counters.source(source.source().name())
+                    .framesGivenBack
+                    .add(source.pool().reclaim());
+            return null;
+        } catch (IOException e) {
+            return e;
         }
-        keepCounts(parts);
-        parts.close();
-        return new Closed(failure);
+    }
+
+    /** What the device counted last is what is known of it from now on. */
+    private void close(OpenSource source) {
+        DeviceCounts last = source.device().counts();
+        counters.source(source.source().name()).device(() -> last);
+        source.device().close();
     }
 
     private static Throwable unwrap(@Nullable Throwable failure) {

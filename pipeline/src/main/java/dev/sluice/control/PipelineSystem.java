@@ -15,9 +15,11 @@ public final class PipelineSystem {
     private final CompletableFuture<Outcome> outcome = new CompletableFuture<>();
     private final RunCounters counters = new RunCounters();
     private final Duration drainTimeout;
+    private volatile Topology topology;
     private final ActorSystem<Guardian.Message> system;
 
     private PipelineSystem(Topology topology) {
+        this.topology = topology;
         drainTimeout = topology.drainTimeout();
         Config config = topology.pekko()
                 .withFallback(ConfigFactory.parseResources(PipelineSystem.class.getClassLoader(), "pekko.conf"))
@@ -44,6 +46,20 @@ public final class PipelineSystem {
     /** Acquires no more, sends what was acquired, and ends within the drain time-out. */
     public void drain() {
         system.tell(new Guardian.Drain());
+    }
+
+    /**
+     * Goes on as another topology says: nodes that changed are replaced, the rest goes on. What is not a node (time-outs,
+     * Pekko's settings) stays as it was.
+     */
+    public void change(Topology to) {
+        topology = to;
+        system.tell(new Guardian.Change(to));
+    }
+
+    /** What it was last told to run. */
+    public Topology topology() {
+        return topology;
     }
 
     /** Completes when the pipeline has ended, however it did, and its device and sockets are closed. */

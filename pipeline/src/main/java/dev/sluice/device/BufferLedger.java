@@ -99,16 +99,17 @@ final class BufferLedger implements AutoCloseable {
         }
     }
 
-    /** FREE → ARMED, while the engine runs; a halted one arms nothing. */
-    void arm(int buffer) {
+    /** FREE → ARMED, while the engine runs; a halted one arms nothing, and the answer is false. */
+    boolean arm(int buffer) {
         lock.lock();
         try {
             if (!running) {
-                return;
+                return false;
             }
             move(buffer, State.FREE, State.ARMED);
             armed.addLast(buffer);
             armedOrHalted.signalAll();
+            return true;
         } finally {
             lock.unlock();
         }

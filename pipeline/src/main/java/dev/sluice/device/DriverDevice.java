@@ -79,13 +79,7 @@ public final class DriverDevice implements BufferDevice {
      */
     public static DriverDevice open(String name, Settings settings) throws IOException {
         Path path = settings.path();
-        if (Files.isRegularFile(path) || Files.isDirectory(path)) {
-            throw DriverProblem.notADevice(path, Files.isDirectory(path) ? "a folder" : "a regular file");
-        }
-        int fd = Libc.open(path, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
-        if (fd < 0) {
-            throw DriverProblem.opening(path, -fd);
-        }
+        int fd = open(path);
         SharedMemory mapping = null;
         try (Arena arena = Arena.ofConfined()) {
             int capabilities = capabilities(path, fd, arena);
@@ -101,7 +95,33 @@ public final class DriverDevice implements BufferDevice {
         }
     }
 
-    private static int capabilities(Path path, int fd, Arena arena) throws IOException {
+    /**
+     * Looks whether a device could be opened, and leaves it as it is.
+     *
+     * @return whether its memory can be sent by reference
+     * @throws IOException with one sentence that says why it cannot be opened
+     */
+    public static boolean probe(Path path) throws IOException {
+        int fd = open(path);
+        try (Arena arena = Arena.ofConfined()) {
+            return (SluiceInfo.capabilities(info(path, fd, arena)) & Constants.SLUICE_CAP_PAGES) != 0;
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
+    private static int open(Path path) throws IOException {
+        if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+            throw DriverProblem.notADevice(path, Files.isDirectory(path) ? "a folder" : "a regular file");
+        }
+        int fd = Libc.open(path, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
+        if (fd < 0) {
+            throw DriverProblem.opening(path, -fd);
+        }
+        return fd;
+    }
+
+    private static MemorySegment info(Path path, int fd, Arena arena) throws IOException {
         MemorySegment info = SluiceInfo.allocate(arena);
         int result = control(fd, Constants.SLUICE_INFO, info);
         if (result == -Constants.ENODEV) {
@@ -113,6 +133,11 @@ public final class DriverDevice implements BufferDevice {
         if (SluiceInfo.abi(info) != Constants.SLUICE_ABI) {
             throw DriverProblem.version(path, SluiceInfo.abi(info));
         }
+        return info;
+    }
+
+    private static int capabilities(Path path, int fd, Arena arena) throws IOException {
+        MemorySegment info = info(path, fd, arena);
         if (SluiceInfo.state(info) == Constants.SLUICE_RUNNING) {
             // Whoever had it before asked for it to be kept. Its frames come first, if the buffers stay as they are.
             LOG.info("{} was left running, and is stopped", path);

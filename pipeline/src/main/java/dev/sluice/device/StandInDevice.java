@@ -8,7 +8,8 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /** What the devices without a driver have in common: a mapping, and a ledger of who owns its buffers. */
-abstract sealed class StandInDevice implements BufferDevice permits SimulatedDevice, ReplayDevice, FedDevice {
+abstract sealed class StandInDevice implements BufferDevice
+        permits SimulatedDevice, ReplayDevice, FedDevice, MappedDevice {
 
     final String name;
     final BufferLedger ledger;
@@ -25,7 +26,7 @@ abstract sealed class StandInDevice implements BufferDevice permits SimulatedDev
     }
 
     /** A buffer came back and is FREE: what the engine does with it. */
-    abstract void rearm(int buffer);
+    abstract void rearm(int buffer) throws IOException;
 
     @Override
     public String name() {
@@ -53,7 +54,7 @@ abstract sealed class StandInDevice implements BufferDevice permits SimulatedDev
     }
 
     @Override
-    public int acquire(FrameBatch into) {
+    public int acquire(FrameBatch into) throws IOException {
         return ledger.lend(into);
     }
 

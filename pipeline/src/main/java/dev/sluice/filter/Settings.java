@@ -99,6 +99,11 @@ public final class Settings {
         return value;
     }
 
+    /** A text that may be empty. */
+    public String any(String key) {
+        return read(key, "text", c -> c.getString("v"), MISSING);
+    }
+
     /** Some words, at least one: a text stands for a list of one. */
     public List<String> texts(String key) {
         List<String> texts = read(
@@ -128,6 +133,13 @@ public final class Settings {
             return constants[0];
         }
         return constants[index];
+    }
+
+    /** Whether the user wrote the key. It counts as known from then on. */
+    public boolean has(String key) {
+        asked.add(key);
+        ConfigValue value = given.get(key);
+        return value != null && value.valueType() != ConfigValueType.NULL;
     }
 
     /** Marks a key as known that holds a section of its own, which its owner reads. */

@@ -42,8 +42,11 @@ public final class AcquireStage
 
     /** For whoever runs the stream; any thread. */
     public interface Control {
-        /** Acquires no more. */
+        /** Acquires no more, and halts the device. */
         void stop();
+
+        /** Acquires no more and leaves the device as it is, for another stage to go on with. */
+        void handOver();
 
         /** Completes when the stage has stopped and will not touch the device again. */
         CompletionStage<Done> ended();
@@ -65,12 +68,13 @@ public final class AcquireStage
         private final CompletableFuture<Done> ended = new CompletableFuture<>();
         private final FrameBatch batch = new FrameBatch(Math.min(BATCH, device.bufferCount()));
         private final AsyncCallback<NotUsed> onStop = createAsyncCallback(ignored -> stopAcquiring());
+        private final AsyncCallback<NotUsed> onHandOver = createAsyncCallback(ignored -> leave());
         private final AsyncCallback<NotUsed> onReady = createAsyncCallback(ignored -> acquireIfWanted());
         private final Reactor.Registration registration =
                 reactor.register(device.readyFd(), events -> onReady.invoke(NotUsed.getInstance()));
         private int nextInBatch;
-        private boolean started;
         private boolean stopped;
+        private boolean handedOver;
 
         Logic() {
             super(shape);
@@ -85,6 +89,11 @@ public final class AcquireStage
         @Override
         public void stop() {
             onStop.invoke(NotUsed.getInstance());
+        }
+
+        @Override
+        public void handOver() {
+            onHandOver.invoke(NotUsed.getInstance());
         }
 
         @Override
@@ -104,10 +113,7 @@ public final class AcquireStage
         }
 
         private void acquire() throws IOException {
-            if (!started) {
-                started = true;
-                device.start();
-            }
+            pool.start();
             if (nextInBatch == batch.size() && !stopped) {
                 pool.flush();
                 device.acquire(batch);
@@ -123,8 +129,18 @@ public final class AcquireStage
         }
 
         private void stopAcquiring() {
-            stopped = true;
+            handedOver = false;
             device.stop();
+            end();
+        }
+
+        private void leave() {
+            handedOver = !stopped;
+            end();
+        }
+
+        private void end() {
+            stopped = true;
             if (nextInBatch == batch.size()) {
                 complete(out);
             }
@@ -134,7 +150,9 @@ public final class AcquireStage
         @Override
         public void postStop() {
             registration.close();
-            device.stop();
+            if (!handedOver) {
+                device.stop();
+            }
             while (nextInBatch < batch.size()) {
                 pool.lend(batch, nextInBatch++);
             }

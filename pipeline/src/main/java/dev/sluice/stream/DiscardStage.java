@@ -73,6 +73,9 @@ public final class DiscardStage extends AbstractGraphStageWithMaterializedValue<
         public void drain() {}
 
         @Override
+        public void handOver() {}
+
+        @Override
         public CompletionStage<Done> ended() {
             return ended;
         }

@@ -14,14 +14,14 @@ import org.jspecify.annotations.Nullable;
  * Passes frames through one filter. Whatever the filter throws fails the stream with a {@link FilterException}. The filter
  * itself stays its owner's.
  */
-final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
+public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
 
     private final Inlet<LentFrame> in = Inlet.create("FilterStage.in");
     private final Outlet<LentFrame> out = Outlet.create("FilterStage.out");
     private final FlowShape<LentFrame, LentFrame> shape = FlowShape.of(in, out);
     private final FilterRunner filter;
 
-    FilterStage(FilterRunner filter) {
+    public FilterStage(FilterRunner filter) {
         this.filter = filter;
     }
 

@@ -24,6 +24,7 @@ public final class FramePool {
     private final boolean[] stuck;
     private final int[] released;
     private int releasedCount;
+    private boolean started;
     private long sourcePosition;
     private long nextSequence;
     private long lostBytes;
@@ -48,6 +49,14 @@ public final class FramePool {
     /** The most bytes that a frame can have. */
     public long mostFrameBytes() {
         return device.bufferBytes();
+    }
+
+    /** Lets the device run, once. */
+    void start() throws IOException {
+        if (!started) {
+            started = true;
+            device.start();
+        }
     }
 
     /** Frames for one more branch, one for each buffer. */

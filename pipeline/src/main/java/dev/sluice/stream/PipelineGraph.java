@@ -32,7 +32,7 @@ public final class PipelineGraph {
 
     private final Topology topology;
     private final Map<String, FramePool> pools;
-    private final Map<List<String>, FilterRunner> filters = new HashMap<>();
+    private final Map<List<String>, Graph<FlowShape<LentFrame, LentFrame>, ?>> filters = new HashMap<>();
     private final Map<String, Graph<SourceShape<LentFrame>, ?>> sources = new LinkedHashMap<>();
     private final Map<String, SinkEntry> sinks = new LinkedHashMap<>();
     private final Map<String, List<String>> takers = new HashMap<>();
@@ -57,8 +57,8 @@ public final class PipelineGraph {
     }
 
     /** What stands for a filter in one stream. */
-    public void filter(Topology.Stream stream, FilterRunner runner) {
-        filters.put(stream.nodes(), runner);
+    public void filter(Topology.Stream stream, Graph<FlowShape<LentFrame, LentFrame>, ?> stage) {
+        filters.put(stream.nodes(), stage);
     }
 
     /** Where the frames of a sink's streams go. */
@@ -104,7 +104,7 @@ public final class PipelineGraph {
                 int number = topology.streams(next.get(i)).indexOf(new Topology.Stream(way));
                 builder.from(outlets.get(i)).toInlet(ofSink.get(number));
             } else {
-                FlowShape<LentFrame, LentFrame> filter = builder.add(new FilterStage(known(filters, way)));
+                FlowShape<LentFrame, LentFrame> filter = builder.add(known(filters, way));
                 builder.from(outlets.get(i)).toInlet(filter.in());
                 open.addLast(new Branch(filter.out(), way));
             }

@@ -47,6 +47,7 @@ import scala.jdk.javaapi.FutureConverters;
  * <pre>
  *   STREAMING ──upstream ends──▶ ENDING (END header, framing = sluice) ──▶ FLUSHING ──all acknowledged──▶ done
  *       └──────upstream fails, drain time-out──────────────────────────────────▲
+ *   STREAMING ──upstream ends, handed over──▶ LEAVING ──all reaped──▶ done, the connection left open
  * </pre>
  *
  * <p>The materialized value's future fails if a frame was not sent, or if what the last connection took was not
@@ -101,6 +102,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     public interface Control extends SinkControl {
         /** A connection to send over, which is the stage's from now on; a stage that has stopped closes it. */
         void connected(Transport transport);
+
+        /** After {@link #handOver} and the end: the connection that the stage left as it was, if it still had one. */
+        @Nullable
+        Transport left();
     }
 
     @Override
@@ -117,7 +122,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     private enum Phase {
         STREAMING,
         ENDING,
-        FLUSHING
+        FLUSHING,
+        LEAVING
     }
 
     /** A connection, and the one event it is waiting for. */
@@ -166,6 +172,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private final AsyncCallback<Transport> onConnected = createAsyncCallback(this::take);
         private final AsyncCallback<Link> onReady = createAsyncCallback(this::socketReady);
         private final AsyncCallback<NotUsed> onDrain = createAsyncCallback(ignored -> limitRest());
+        private final AsyncCallback<NotUsed> onHandOver = createAsyncCallback(ignored -> beginHandOver());
         private final Consumer<Transfer> onSettled = this::settled;
 
         // By slot: each stream has one for each buffer of its source, from its first slot on.
@@ -180,6 +187,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private Phase phase = Phase.STREAMING;
         private @Nullable Link link;
+        private boolean handingOver;
+
+        /** Written before the future completes, read after. */
+        private volatile @Nullable Transport left;
 
         /** What is being handed to the kernel: {@code current}'s bytes, or the END header. */
         private @Nullable Transfer sending;
@@ -260,8 +271,23 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         @Override
+        public void handOver() {
+            onHandOver.invoke(NotUsed.getInstance());
+        }
+
+        @Override
         public CompletionStage<Done> ended() {
             return ended;
+        }
+
+        @Override
+        public @Nullable Transport left() {
+            return left;
+        }
+
+        private void beginHandOver() {
+            handingOver = true;
+            limitRest();
         }
 
         @Override
@@ -321,6 +347,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     pull(in);
                     link.arm(0);
                     return; // without a flush: the acquire that answers the pull makes one, for a whole batch
+                }
+                if (sending == null && handingOver && failure == null) {
+                    phase = Phase.LEAVING;
+                    lookAgain();
+                    return;
                 }
                 if (sending == null && endIsDue()) {
                     prepareEnd();
@@ -528,12 +559,26 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     link = null;
                 }
             }
+            if (phase == Phase.LEAVING && last != null) {
+                last.transport.reap(onSettled);
+                leaveOpen(last);
+            }
             flush();
-            boolean nothingOutstanding = aborted.isEmpty() && (phase != Phase.FLUSHING || link == null);
-            if ((nothingOutstanding && phase == Phase.FLUSHING) || looksLeft-- == 0) {
+            boolean ending = phase == Phase.FLUSHING || phase == Phase.LEAVING;
+            boolean nothingOutstanding = aborted.isEmpty() && (!ending || link == null);
+            if ((nothingOutstanding && ending) || looksLeft-- == 0) {
                 completeStage();
             } else if (!nothingOutstanding && !isTimerActive(LOOK)) {
                 scheduleOnce(LOOK, LOOK_AGAIN);
+            }
+        }
+
+        /** Whoever goes on gets the connection as it is: nothing of it is outstanding. */
+        private void leaveOpen(Link last) {
+            if (last.transport.outstanding() == 0) {
+                last.unregister();
+                left = last.transport;
+                link = null;
             }
         }
 
@@ -552,7 +597,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         private void giveUp() {
-            if (failure == null) {
+            if (handingOver && failure == null) {
+                LOG.warn(
+                        "a sink took no more for {} ms: what waited for it is dropped for the change",
+                        drainTimeout.toMillis());
+            } else if (failure == null) {
                 String what = current == null ? "" : "a frame was not sent whole, ";
                 Link slow = link;
                 what += slow == null

@@ -48,7 +48,7 @@ public final class FilterTester implements AutoCloseable {
 
     private final FedDevice device;
     private final FramePool pool;
-    private final FilterRunner runner;
+    private final List<FilterRunner> runners = new ArrayList<>();
     private final FrameBatch batch = new FrameBatch(1);
     private final ArrayDeque<LentFrame> inUse = new ArrayDeque<>();
     private final ArrayDeque<Output> asTheyWent = new ArrayDeque<>();
@@ -81,12 +81,17 @@ public final class FilterTester implements AutoCloseable {
     @SuppressWarnings("ArrayRecordComponent") // compared by nobody
     public record Slice(long offset, boolean emitted, byte[] bytes) {}
 
-    private FilterTester(Supplier<Filter> maker, int buffers, int mostFrameBytes) {
+    /** A chain of filters, in the order in which frames pass them; names are for messages. */
+    FilterTester(List<String> names, List<Supplier<Filter>> makers, int buffers, int mostFrameBytes) {
         try {
             int page = 4096;
             device = new FedDevice("test", buffers, (long) (mostFrameBytes + page - 1) / page * page);
             pool = new FramePool(device, new SourceCounters());
-            runner = new FilterRunner("under test", maker, pool, pool.mostFrameBytes());
+            long most = pool.mostFrameBytes();
+            for (int i = 0; i < makers.size(); i++) {
+                runners.add(new FilterRunner(names.get(i), makers.get(i), pool, most));
+                most = runners.getLast().mostFrameBytes();
+            }
             device.start();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -113,7 +118,7 @@ public final class FilterTester implements AutoCloseable {
         if (!problems.isEmpty()) {
             throw new AssertionError(String.join("\n", texts(problems)));
         }
-        return new FilterTester(maker, buffers, mostFrameBytes);
+        return new FilterTester(List.of("under test"), List.of(maker), buffers, mostFrameBytes);
     }
 
     /** A filter that is made already, with 16 buffers of 64 KiB. */
@@ -123,7 +128,7 @@ public final class FilterTester implements AutoCloseable {
 
     /** A filter that is made already. */
     public static FilterTester of(Filter filter, int buffers, int mostFrameBytes) {
-        return new FilterTester(() -> filter, buffers, mostFrameBytes);
+        return new FilterTester(List.of("under test"), List.of(() -> filter), buffers, mostFrameBytes);
     }
 
     /** All that a filter's factory says about settings, without the place; nothing if they are right. */
@@ -172,15 +177,14 @@ public final class FilterTester implements AutoCloseable {
                 throw new AssertionError("no buffer is free: the filter holds on to all " + pool.size());
             }
             device.acquire(batch);
-            runner.accept(pool.lend(batch, 0));
-            List<Output> outputs = taken();
+            List<Output> outputs = new ArrayList<>();
+            pass(0, pool.lend(batch, 0), outputs);
             while (inUse.size() > pool.size() / IN_USE_SHARE) {
                 releaseOldest();
             }
             pool.flush();
             return outputs;
         } catch (FilterException e) {
-            runner.releaseAll();
             throw new AssertionError(e.getMessage(), e);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -190,19 +194,36 @@ public final class FilterTester implements AutoCloseable {
     /** Ends the stream. Returns the frames that waited for what would come. */
     public List<Output> finish() {
         finished = true;
-        runner.finish();
-        return taken();
+        List<Output> outputs = new ArrayList<>();
+        try {
+            for (int i = 0; i < runners.size(); i++) {
+                runners.get(i).finish();
+                passOn(i, outputs);
+            }
+        } catch (FilterException e) {
+            throw new AssertionError(e.getMessage(), e);
+        }
+        return outputs;
     }
 
-    private List<Output> taken() {
-        List<Output> outputs = new ArrayList<>();
-        for (LentFrame frame = runner.next(); frame != null; frame = runner.next()) {
+    /** Through the filter with this number and those behind it. */
+    private void pass(int number, LentFrame frame, List<Output> outputs) throws FilterException {
+        if (number < runners.size()) {
+            runners.get(number).accept(frame);
+            passOn(number, outputs);
+        } else {
             Output output = output(frame);
             inUse.addLast(frame);
             asTheyWent.addLast(output);
             outputs.add(output);
         }
-        return outputs;
+    }
+
+    private void passOn(int number, List<Output> outputs) throws FilterException {
+        FilterRunner runner = runners.get(number);
+        for (LentFrame next = runner.next(); next != null; next = runner.next()) {
+            pass(number + 1, next, outputs);
+        }
     }
 
     private static Output output(LentFrame frame) {
@@ -235,7 +256,7 @@ public final class FilterTester implements AutoCloseable {
             while (!inUse.isEmpty()) {
                 releaseOldest();
             }
-            runner.releaseAll();
+            runners.forEach(FilterRunner::releaseAll);
             pool.flush();
             int missing = device.counts().lent();
             if (missing > 0) {
@@ -244,7 +265,7 @@ public final class FilterTester implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {
-            runner.close();
+            runners.forEach(FilterRunner::close);
             device.close();
         }
     }

@@ -5,18 +5,24 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
 import dev.sluice.device.DriverDevice;
+import dev.sluice.device.MappedDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
+import dev.sluice.filter.Frame;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.apache.pekko.stream.javadsl.Flow;
 
 /**
  * What is to run, as configured and checked: sources, filters and sinks, joined by the names that each takes frames from.
@@ -25,11 +31,17 @@ import java.util.function.Supplier;
  * <p>Frames never mix on their way: what comes to a node from several is several {@linkplain Stream streams}, up to the
  * sink. So a filter that takes from two nodes is two filters, and a sink numbers the streams that it is sent.
  *
+ * @param tests what the filters must do, for whoever checks the file
  * @param drainTimeout what stopping may take
  * @param pekko the file's own {@code pekko} section, with the defaults
  */
 public record Topology(
-        List<Source> sources, List<FilterNode> filters, List<Sink> sinks, Duration drainTimeout, Config pekko) {
+        List<Source> sources,
+        List<FilterNode> filters,
+        List<Sink> sinks,
+        List<FilterTest> tests,
+        Duration drainTimeout,
+        Config pekko) {
 
     /**
      * What all nodes have.
@@ -37,7 +49,12 @@ public record Topology(
      * @param written the node's settings as the file has them, defaults left out
      * @param origin where it stands
      */
-    public record Node(String name, ConfigValue written, ConfigOrigin origin) {}
+    public record Node(String name, ConfigValue written, ConfigOrigin origin) {
+        /** Whether the file says the same of both, wherever it says it. */
+        public boolean sameAs(Node other) {
+            return name.equals(other.name) && written.equals(other.written);
+        }
+    }
 
     /** Where frames come from. */
     public sealed interface Source {
@@ -75,17 +92,40 @@ public record Topology(
         }
     }
 
+    /** {@code type = mapped}. */
+    public record Mapped(Node node, MappedDevice.Settings settings) implements Source {
+        @Override
+        public int buffers() {
+            return settings.buffers();
+        }
+    }
+
+    /** What stands between sources and sinks. */
+    public sealed interface FilterNode {
+        Node node();
+
+        /** Nodes that it takes frames from. */
+        List<String> from();
+
+        default String name() {
+            return node().name();
+        }
+    }
+
     /**
      * A filter of any type.
      *
-     * @param from nodes that it takes frames from
      * @param maker makes a filter for each of its streams when the pipeline starts
      */
-    public record FilterNode(Node node, List<String> from, Supplier<Filter> maker) {
-        public String name() {
-            return node.name();
-        }
-    }
+    public record OfFilter(Node node, List<String> from, Supplier<Filter> maker) implements FilterNode {}
+
+    /**
+     * A flow of any type.
+     *
+     * @param maker makes a flow for each of its streams when the pipeline starts
+     */
+    public record OfFlow(Node node, List<String> from, Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker)
+            implements FilterNode {}
 
     /** Where frames go. */
     public sealed interface Sink {
@@ -128,6 +168,30 @@ public record Topology(
 
     /** {@code type = discard}. */
     public record DiscardSink(Input input) implements Sink {}
+
+    /**
+     * What must come of a small input.
+     *
+     * @param filters names, in the order in which frames pass them
+     * @param frameBytes size of the frames that the input is cut into
+     */
+    public record FilterTest(Node node, Content input, int frameBytes, List<String> filters, Content output) {
+        public String name() {
+            return node.name();
+        }
+    }
+
+    /** Bytes that a test is given, or that are expected of it. */
+    public sealed interface Content {}
+
+    /** All bytes of a file. */
+    public record InFile(Path path) implements Content {}
+
+    /** Bytes as written, two hexadecimal digits each. */
+    public record Literal(String hex) implements Content {}
+
+    /** Bytes of which only the SHA-256 is known, 64 hexadecimal digits. */
+    public record Hashed(String sha256) implements Content {}
 
     /**
      * How long to wait before connecting again.
@@ -194,6 +258,20 @@ public record Topology(
         return from;
     }
 
+    /** Whether the file says the same of every node of both. */
+    public boolean sameAs(Topology other) {
+        return nodes().equals(other.nodes());
+    }
+
+    /** What the file says of each node, by its name. */
+    public Map<String, ConfigValue> nodes() {
+        Map<String, ConfigValue> nodes = new LinkedHashMap<>();
+        sources.forEach(source -> nodes.put(source.name(), source.node().written()));
+        filters.forEach(filter -> nodes.put(filter.name(), filter.node().written()));
+        sinks.forEach(sink -> nodes.put(sink.name(), sink.node().written()));
+        return nodes;
+    }
+
     /** The parts that have nothing to do with each other. Each runs as a pipeline of its own. */
     public List<Topology> pipelines() {
         Map<String, List<String>> from = from();
@@ -215,6 +293,7 @@ public record Topology(
                             sinks.stream()
                                     .filter(s -> root(part, s.name()).equals(r))
                                     .toList(),
+                            List.of(),
                             drainTimeout,
                             pekko));
         }

@@ -13,10 +13,11 @@ import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
+import dev.sluice.device.DeviceProtocolFactory;
 import dev.sluice.device.DriverDevice;
+import dev.sluice.device.MappedDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
-import dev.sluice.filter.FilterFactory;
 import dev.sluice.filter.Problems;
 import dev.sluice.filter.Settings;
 import dev.sluice.linux.Libc;
@@ -34,7 +35,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -58,17 +58,17 @@ public final class TopologyReader {
 
     private final Problems problems = new Problems();
     private final Config reference = ConfigFactory.defaultReference(TopologyReader.class.getClassLoader());
-    private final Map<String, FilterFactory> factories = new TreeMap<>();
+    private final Plugins plugins = new Plugins();
 
+    private final Path folder;
     private final Joints joints = new Joints(problems);
     private final List<Topology.Source> sources = new ArrayList<>();
     private final List<Topology.FilterNode> filters = new ArrayList<>();
     private final List<Topology.Sink> sinks = new ArrayList<>();
+    private final List<Topology.FilterTest> tests = new ArrayList<>();
 
-    private TopologyReader() {
-        for (FilterFactory factory : ServiceLoader.load(FilterFactory.class)) {
-            factories.put(factory.type(), factory);
-        }
+    private TopologyReader(Path folder) {
+        this.folder = folder;
     }
 
     /** What a file holds: a topology, or the reasons why it holds none. */
@@ -82,12 +82,13 @@ public final class TopologyReader {
 
     /** Reads a file. */
     public static Result read(Path file) {
-        return new TopologyReader().parse(file);
+        Path folder = file.toAbsolutePath().getParent();
+        return new TopologyReader(folder == null ? Path.of("") : folder).parse(file);
     }
 
-    /** Reads a text; {@code name} is what problems call it. */
+    /** Reads a text; {@code name} is what problems call it. Paths of its tests count from where the process runs. */
     public static Result read(String text, String name) {
-        TopologyReader reader = new TopologyReader();
+        TopologyReader reader = new TopologyReader(Path.of(""));
         reader.problems.source(name, text);
         return reader.guard(
                 ConfigOriginFactory.newFile(name),
@@ -164,9 +165,11 @@ public final class TopologyReader {
         ConfigObject defaults = reference.getObject("sluice");
         Settings global = new Settings("sluice", sluice, defaults.withoutKey("defaults"), problems);
         Duration drainTimeout = global.duration("drain-timeout", Duration.ZERO);
+        plugins.load(global);
         readSection(global, sluice, "sources", this::readSource);
         readSection(global, sluice, "filters", this::readFilter);
         readSection(global, sluice, "sinks", this::readSink);
+        readTests(global, sluice);
         global.finish();
         Config pekko =
                 file.root().get("pekko") instanceof ConfigObject ? file.withOnlyPath("pekko") : ConfigFactory.empty();
@@ -189,6 +192,24 @@ public final class TopologyReader {
             ConfigObject node = object(nodes, name);
             if (node != null) {
                 readNode(section, name, node, reader);
+            }
+        }
+    }
+
+    private void readTests(Settings global, ConfigObject sluice) {
+        global.section("tests");
+        ConfigObject nodes = object(sluice, "tests");
+        if (nodes == null) {
+            return;
+        }
+        FilterTestReader reader = new FilterTestReader(folder);
+        for (String name : inOrder(nodes)) {
+            ConfigObject node = object(nodes, name);
+            if (node != null) {
+                Settings settings =
+                        new Settings("tests." + name, node, reference.getObject("sluice.defaults.tests"), problems);
+                tests.add(reader.read(new Topology.Node(name, node, node.origin()), settings, filters));
+                settings.finish();
             }
         }
     }
@@ -258,8 +279,8 @@ public final class TopologyReader {
             known.put(type, reference.getObject("sluice.defaults." + section + "." + type));
         }
         if (section.equals("filters")) {
-            for (String type : factories.keySet()) {
-                known.putIfAbsent(type, ConfigFactory.empty().root());
+            for (String type : plugins.filterTypes()) {
+                known.putIfAbsent(type, plugins.defaults("filters", type));
             }
         }
         return known;
@@ -269,6 +290,13 @@ public final class TopologyReader {
         int buffers = (int) settings.count("buffers", 2, MOST_BUFFERS);
         sources.add(
                 switch (type) {
+                    case "mapped" -> {
+                        Path device = path(settings, "device");
+                        long bufferBytes = wholePages(settings, Libc.pageBytes());
+                        DeviceProtocolFactory.Opener protocol = plugins.protocol(settings);
+                        yield new Topology.Mapped(
+                                node, new MappedDevice.Settings(device, bufferBytes, buffers, protocol));
+                    }
                     case "driver" -> {
                         Path device = path(settings, "device");
                         long bufferBytes = wholePages(settings, Libc.pageBytes());
@@ -294,7 +322,8 @@ public final class TopologyReader {
                 });
     }
 
-    private static Path path(Settings settings, String key) {
+    /** A path as written. */
+    static Path path(Settings settings, String key) {
         try {
             return Path.of(settings.text(key));
         } catch (InvalidPathException e) {
@@ -312,10 +341,7 @@ public final class TopologyReader {
     }
 
     private void readFilter(Topology.Node node, String type, List<String> from, Settings settings) {
-        FilterFactory factory = factories.get(type);
-        if (factory != null) {
-            filters.add(new Topology.FilterNode(node, from, factory.configure(settings)));
-        }
+        plugins.filter(node, type, from, settings).ifPresent(filters::add);
     }
 
     private void readSink(Topology.Node node, String type, List<String> from, Settings settings) {
@@ -366,8 +392,13 @@ public final class TopologyReader {
         if (!problems.isEmpty()) {
             return null;
         }
-        Topology topology =
-                new Topology(List.copyOf(sources), List.copyOf(filters), List.copyOf(sinks), drainTimeout, pekko);
+        Topology topology = new Topology(
+                List.copyOf(sources),
+                List.copyOf(filters),
+                List.copyOf(sinks),
+                List.copyOf(tests),
+                drainTimeout,
+                pekko);
         topology.sinks().forEach(sink -> checkQueue(topology, sink));
         return topology;
     }

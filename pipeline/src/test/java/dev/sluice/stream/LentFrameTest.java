@@ -12,6 +12,7 @@ import dev.sluice.filter.Filter;
 import dev.sluice.filter.Frame;
 import dev.sluice.filter.Kept;
 import dev.sluice.metrics.SourceCounters;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,11 +45,11 @@ final class LentFrameTest {
         device.close();
     }
 
-    private LentFrame lend(int bytes) {
+    private LentFrame lend(int bytes) throws IOException {
         return lend(bytes, 0);
     }
 
-    private LentFrame lend(int bytes, long lostBefore) {
+    private LentFrame lend(int bytes, long lostBefore) throws IOException {
         byte[] content = new byte[bytes];
         for (int at = 0; at < bytes; at++) {
             content[at] = (byte) (at * 31 + at / 256);
@@ -86,7 +87,7 @@ final class LentFrameTest {
     }
 
     @Test
-    void aLentFrameIsOneSliceOfItsBuffer() {
+    void aLentFrameIsOneSliceOfItsBuffer() throws Exception {
         pool.release(lend(50, 0));
         LentFrame frame = lend(100, 16);
         assertThat(frame.buffer()).isEqualTo(1);
@@ -103,7 +104,7 @@ final class LentFrameTest {
     }
 
     @Test
-    void aFilterCannotWriteToTheBuffer() {
+    void aFilterCannotWriteToTheBuffer() throws Exception {
         assertThat(lend(100).memory(0).isReadOnly()).isTrue();
     }
 
@@ -297,7 +298,7 @@ final class LentFrameTest {
     }
 
     @Test
-    void lostBytesOfADroppedFrameAreAnnouncedWithTheNext() {
+    void lostBytesOfADroppedFrameAreAnnouncedWithTheNext() throws Exception {
         LentFrame frame = lend(100, 16);
         frame.addLostBytes(8);
         assertThat(frame.lostBytes()).isEqualTo(24);

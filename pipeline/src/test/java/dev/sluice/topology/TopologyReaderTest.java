@@ -336,8 +336,8 @@ final class TopologyReaderTest {
 
     @ParameterizedTest
     @CsvSource({
-        "'a { }', 'sources.a has no type; write one of driver, replay, simulated'",
-        "a { type = null }, 'sources.a has no type; write one of driver, replay, simulated'",
+        "'a { }', 'sources.a has no type; write one of driver, mapped, replay, simulated'",
+        "a { type = null }, 'sources.a has no type; write one of driver, mapped, replay, simulated'",
         "a { type = replay }, sources.a has no path; write path = text",
         "a { type = driver }, sources.a has no device; write device = text",
         "'a { type = driver, device = \"\" }', sources.a.device is empty",

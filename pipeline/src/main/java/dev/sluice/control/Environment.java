@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.control;
+
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigValue;
+import dev.sluice.device.DriverDevice;
+import dev.sluice.filter.Problems;
+import dev.sluice.topology.Topology;
+import dev.sluice.transport.TransportChoice;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/** Whether the machine has what a topology asks for. Looks, and changes nothing. */
+public final class Environment {
+
+    private final Topology topology;
+    private final Problems problems = new Problems();
+
+    private Environment(Topology topology) {
+        this.topology = topology;
+    }
+
+    /** What is missing, each at the line that asks for it. */
+    public static List<Problems.Problem> problems(Topology topology) {
+        return problems(topology, source -> true, sink -> true);
+    }
+
+    /** What is missing for the nodes that are not in a topology that runs; its devices are open, and so they are there. */
+    public static List<Problems.Problem> problems(Topology topology, Topology running) {
+        Map<String, ConfigValue> before = running.nodes();
+        Set<Path> open = new HashSet<>();
+        for (Topology.Source source : running.sources()) {
+            if (source instanceof Topology.Driver driver) {
+                open.add(driver.settings().path());
+            }
+        }
+        return problems(
+                topology,
+                source -> !source.node().written().equals(before.get(source.name()))
+                        && !(source instanceof Topology.Driver driver
+                                && open.contains(driver.settings().path())),
+                sink -> !sink.node().written().equals(before.get(sink.name())));
+    }
+
+    private static List<Problems.Problem> problems(
+            Topology topology, Predicate<Topology.Source> sources, Predicate<Topology.Sink> sinks) {
+        Environment environment = new Environment(topology);
+        topology.sources().stream().filter(sources).forEach(environment::check);
+        topology.sinks().stream().filter(sinks).forEach(environment::check);
+        return environment.problems.sorted();
+    }
+
+    private void check(Topology.Source source) {
+        switch (source) {
+            case Topology.Driver driver -> checkDriver(driver);
+            case Topology.Replay replay -> checkFile(source, replay.settings().path());
+            case Topology.Mapped mapped -> checkDevice(source, mapped.settings().path());
+            case Topology.Simulated simulated -> {} // memory is asked for when it starts
+        }
+    }
+
+    private void checkDriver(Topology.Driver driver) {
+        try {
+            boolean byReference = DriverDevice.probe(driver.settings().path());
+            if (!byReference && sendsByReference(driver.name())) {
+                problem(
+                        "sources",
+                        driver.node(),
+                        "device",
+                        driver.settings().path() + " has memory that the network cannot send by reference, as its "
+                                + "driver says: write transport = copy in its sinks, or mend the driver");
+            }
+        } catch (IOException e) {
+            problem("sources", driver.node(), "device", String.valueOf(e.getMessage()));
+        }
+    }
+
+    private boolean sendsByReference(String source) {
+        return topology.sinks().stream()
+                .anyMatch(sink -> sink instanceof Topology.TcpSink tcp
+                        && tcp.transport().choice() != TransportChoice.COPY
+                        && topology.streams(sink.name()).stream()
+                                .anyMatch(stream -> stream.source().equals(source)));
+    }
+
+    private void checkFile(Topology.Source source, Path path) {
+        try {
+            String wrong = !Files.exists(path)
+                    ? "does not exist"
+                    : !Files.isRegularFile(path)
+                            ? "is not a regular file"
+                            : !Files.isReadable(path)
+                                    ? "cannot be read by this user"
+                                    : Files.size(path) == 0 ? "is empty" : "";
+            if (!wrong.isEmpty()) {
+                problem("sources", source.node(), "path", path + " " + wrong);
+            }
+        } catch (IOException e) {
+            problem("sources", source.node(), "path", path + " cannot be looked at: " + e.getMessage());
+        }
+    }
+
+    private void checkDevice(Topology.Source source, Path path) {
+        if (!Files.exists(path)) {
+            problem("sources", source.node(), "device", path + " does not exist: is its driver loaded?");
+        } else if (!Files.isReadable(path) || !Files.isWritable(path)) {
+            problem("sources", source.node(), "device", path + " must be readable and writable for this user");
+        }
+    }
+
+    private void check(Topology.Sink sink) {
+        switch (sink) {
+            case Topology.TcpSink tcp -> {
+                try {
+                    InetAddress.getByName(tcp.host());
+                } catch (UnknownHostException e) {
+                    problem("sinks", sink.node(), "connect", "the name " + tcp.host() + " is not known");
+                }
+            }
+            case Topology.DiscardSink discard -> {}
+        }
+    }
+
+    private void problem(String section, Topology.Node node, String key, String text) {
+        ConfigOrigin origin = node.origin();
+        if (node.written() instanceof ConfigObject written) {
+            ConfigValue value = written.get(key);
+            origin = value != null ? value.origin() : origin;
+        }
+        problems.addKey(
+                origin,
+                List.of("sluice", section, node.name(), key),
+                section + "." + node.name() + "." + key + ": " + text);
+    }
+}
