@@ -35,6 +35,9 @@ final class ReceiveCommand implements Callable<Integer> {
                     "Where to listen; port 0 takes a free one. Default: ${DEFAULT-VALUE}; 0.0.0.0 is every address.")
     private String listen = "";
 
+    @Option(names = "--connect", paramLabel = "HOST:PORT", description = "Instead of listening: where a sink listens.")
+    private @Nullable String connect;
+
     @Option(
             names = "--framing",
             paramLabel = "raw|sluice",
@@ -50,7 +53,8 @@ final class ReceiveCommand implements Callable<Integer> {
 
     @Option(
             names = "--reconnect",
-            description = "When a connection breaks off, wait for the sender to come back, until END.")
+            description =
+                    "When a connection breaks off, wait for the sender to come back, or connect again, until END.")
     private boolean reconnect;
 
     @Option(names = "--json", description = "Print lines of JSON: the address, then the report.")
@@ -61,27 +65,25 @@ final class ReceiveCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        HostAndPort address = HostAndPort.parse(listen);
-        if (address == null) {
-            throw Main.wrong(spec, "--listen", listen, "HOST:PORT, such as 127.0.0.1:7000");
-        }
         Framing chosen = switch (framing.toLowerCase(Locale.ROOT)) {
             case "raw" -> Framing.RAW;
             case "sluice" -> Framing.SLUICE;
             default -> throw Main.wrong(spec, "--framing", framing, "raw or sluice");
         };
         Receiver.Options options = new Receiver.Options(chosen, verify, record, reconnect);
-        try (Receiver receiver = new Receiver(new InetSocketAddress(address.host(), address.port()), options)) {
-            PrintWriter out = spec.commandLine().getOut();
-            InetSocketAddress bound = receiver.address();
-            String where = new HostAndPort(bound.getAddress().getHostAddress(), bound.getPort()).toString();
-            out.println(
-                    json
-                            ? ConfigFactory.parseMap(Map.of("listening", where))
-                                    .root()
-                                    .render(ConfigRenderOptions.concise())
-                            : "listening on " + where);
-            out.flush();
+        PrintWriter out = spec.commandLine().getOut();
+        try (Receiver receiver = receiver(options)) {
+            if (connect == null) {
+                InetSocketAddress bound = receiver.address();
+                String where = new HostAndPort(bound.getAddress().getHostAddress(), bound.getPort()).toString();
+                out.println(
+                        json
+                                ? ConfigFactory.parseMap(Map.of("listening", where))
+                                        .root()
+                                        .render(ConfigRenderOptions.concise())
+                                : "listening on " + where);
+                out.flush();
+            }
             Report report = receiver.receive();
             out.print(json ? report.json() + System.lineSeparator() : report.text());
             out.flush();
@@ -90,5 +92,24 @@ final class ReceiveCommand implements Callable<Integer> {
             }
             return report.exitCode();
         }
+    }
+
+    private Receiver receiver(Receiver.Options options) throws IOException {
+        String to = connect;
+        if (to == null) {
+            HostAndPort address = HostAndPort.parse(listen);
+            if (address == null) {
+                throw Main.wrong(spec, "--listen", listen, "HOST:PORT, such as 127.0.0.1:7000");
+            }
+            return new Receiver(new InetSocketAddress(address.host(), address.port()), options);
+        }
+        if (spec.commandLine().getParseResult().hasMatchedOption("--listen")) {
+            throw Main.wrong(spec, "--connect", to, "either --connect or --listen");
+        }
+        HostAndPort address = HostAndPort.parse(to);
+        if (address == null || address.port() == 0) {
+            throw Main.wrong(spec, "--connect", to, "HOST:PORT, such as 127.0.0.1:7000");
+        }
+        return Receiver.connecting(address.host(), address.port(), options);
     }
 }

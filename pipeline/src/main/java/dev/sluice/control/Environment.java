@@ -7,9 +7,12 @@ import com.typesafe.config.ConfigValue;
 import dev.sluice.device.DriverDevice;
 import dev.sluice.filter.Problems;
 import dev.sluice.topology.Topology;
+import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -126,7 +129,40 @@ public final class Environment {
                     problem("sinks", sink.node(), "connect", "the name " + tcp.host() + " is not known");
                 }
             }
+            case Topology.ListenSink listen -> checkAddress(listen);
+            case Topology.FileSink file -> checkFile(file);
             case Topology.DiscardSink discard -> {}
+        }
+    }
+
+    private void checkAddress(Topology.ListenSink sink) {
+        try {
+            if (!sink.address().isAnyLocalAddress() && NetworkInterface.getByInetAddress(sink.address()) == null) {
+                problem(
+                        "sinks",
+                        sink.node(),
+                        "listen",
+                        "this machine has no address " + sink.address().getHostAddress());
+            }
+        } catch (SocketException e) {
+            problem("sinks", sink.node(), "listen", "the addresses of this machine are not known: " + e.getMessage());
+        }
+    }
+
+    private void checkFile(Topology.FileSink sink) {
+        Path path = sink.file().path();
+        Path folder = path.toAbsolutePath().getParent();
+        String wrong = folder == null || !Files.isDirectory(folder)
+                ? "its folder does not exist"
+                : Files.isDirectory(path)
+                        ? "it is a folder"
+                        : !Files.isWritable(Files.exists(path) ? path : folder)
+                                ? "this user may not write there"
+                                : Files.exists(path) && sink.file().existing() == RotatingFile.Existing.REFUSE
+                                        ? "it exists, and existing = refuse"
+                                        : "";
+        if (!wrong.isEmpty()) {
+            problem("sinks", sink.node(), "path", path + ": " + wrong);
         }
     }
 

@@ -6,12 +6,14 @@ import dev.sluice.device.DriverDevice;
 import dev.sluice.device.MappedDevice;
 import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
+import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.DeviceCounts;
 import dev.sluice.metrics.RunCounters;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.metrics.SourceCounters;
 import dev.sluice.stream.AcquireStage;
 import dev.sluice.stream.DiscardStage;
+import dev.sluice.stream.FileStage;
 import dev.sluice.stream.FilterException;
 import dev.sluice.stream.FilterRunner;
 import dev.sluice.stream.FilterStage;
@@ -20,10 +22,13 @@ import dev.sluice.stream.FramePool;
 import dev.sluice.stream.LentFrame;
 import dev.sluice.stream.PipelineGraph;
 import dev.sluice.stream.Reactor;
+import dev.sluice.stream.Receivers;
+import dev.sluice.stream.ReceiversSink;
 import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
 import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.Topology;
+import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transport;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -44,11 +49,15 @@ import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.stream.FlowShape;
+import org.apache.pekko.stream.Graph;
 import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.SinkShape;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.stage.GraphStage;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The life of one pipeline: nodes that are joined to each other, and to nothing else.
@@ -84,7 +93,7 @@ final class Pipeline {
 
     private record StreamsEnded(@Nullable Throwable failure) implements Message {}
 
-    private record ConnectorStopped(ActorRef<Connector.Message> connector) implements Message {}
+    private record ConnectorStopped(ActorRef<?> connector) implements Message {}
 
     private record Closed(@Nullable Throwable failure) implements Message {}
 
@@ -108,22 +117,50 @@ final class Pipeline {
         final Topology.Sink sink;
         final List<Topology.Stream> ways;
         final List<SinkStream> streams;
-        final @Nullable ActorRef<Connector.Message> connector;
+
+        /** Of the stages; one for each receiver of a sink that listens. */
+        final List<SinkControl> controls = new ArrayList<>();
 
         @Nullable
-        SinkControl control;
+        ActorRef<Connector.Message> connector;
 
-        OpenSink(
-                Topology.Sink sink,
-                List<Topology.Stream> ways,
-                List<SinkStream> streams,
-                @Nullable ActorRef<Connector.Message> connector) {
+        @Nullable
+        ActorRef<Listener.Message> listener;
+
+        @Nullable
+        RotatingFile file;
+
+        /** Its streams have ended, and what they left open is nobody's until others begin. */
+        boolean handedOver;
+
+        OpenSink(Topology.Sink sink, List<Topology.Stream> ways, List<SinkStream> streams) {
             this.sink = sink;
             this.ways = ways;
             this.streams = streams;
-            this.connector = connector;
+        }
+
+        /** The connection that a stage left, if it did. */
+        @Nullable
+        Transport left(int stage) {
+            return handedOver && controls.get(stage) instanceof SendStage.Control before ? before.left() : null;
+        }
+
+        /** No others will begin. */
+        void abandon() throws IOException {
+            for (int stage = 0; stage < controls.size(); stage++) {
+                Transport transport = left(stage);
+                if (transport != null) {
+                    transport.abort();
+                    transport.close();
+                }
+            }
+            if (handedOver && file != null) {
+                file.close();
+            }
         }
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(Pipeline.class);
 
     private final ActorContext<Message> context;
     private final String id;
@@ -138,8 +175,13 @@ final class Pipeline {
     private final Map<String, OpenSink> sinks = new LinkedHashMap<>();
     private @Nullable Reactor reactor;
 
+    /** By sink: opened, and not its stage's or listener's yet. */
+    private final Map<String, RotatingFile> files = new LinkedHashMap<>();
+
+    private final Map<String, TcpSocket> listening = new LinkedHashMap<>();
+
     private final Map<String, AcquireStage.Control> acquiring = new LinkedHashMap<>();
-    private final Set<ActorRef<Connector.Message>> connectors = new HashSet<>();
+    private final Set<ActorRef<?>> connectors = new HashSet<>();
     private boolean everRan;
     private boolean drainWhenRunning;
     private @Nullable Topology next;
@@ -192,9 +234,24 @@ final class Pipeline {
                     }
                 }
             }
+            openSinks();
             return new Opened();
         } catch (IOException | FilterException e) {
             throw new CompletionException(e);
+        }
+    }
+
+    /** Files last: one that is to be replaced is empty from then on, which must not be for nothing. */
+    private void openSinks() throws IOException {
+        for (Topology.Sink sink : topology.sinks()) {
+            if (sink instanceof Topology.ListenSink listen && !sinks.containsKey(sink.name())) {
+                listening.put(sink.name(), Listener.bind(listen));
+            }
+        }
+        for (Topology.Sink sink : topology.sinks()) {
+            if (sink instanceof Topology.FileSink file && !sinks.containsKey(sink.name())) {
+                files.put(sink.name(), RotatingFile.open(file.file()));
+            }
         }
     }
 
@@ -309,11 +366,7 @@ final class Pipeline {
 
     private List<SinkControl> controls() {
         List<SinkControl> controls = new ArrayList<>();
-        for (OpenSink sink : sinks.values()) {
-            if (sink.control != null) {
-                controls.add(sink.control);
-            }
-        }
+        sinks.values().forEach(sink -> controls.addAll(sink.controls));
         return controls;
     }
 
@@ -337,20 +390,39 @@ final class Pipeline {
             FramePool pool = open(sources, way.source()).pool();
             streams.add(new SinkStream(pool, sink.input().firstStreamId() + streams.size()));
         }
-        ActorRef<Connector.Message> connector = null;
-        if (sink instanceof Topology.TcpSink tcp) {
-            connector = context.spawnAnonymous(Connector.create(tcp, reactor(), counters.sink(sink.name())));
-            connectors.add(connector);
-            context.watchWith(connector, new ConnectorStopped(connector));
+        OpenSink open = new OpenSink(sink, ways, List.copyOf(streams));
+        SinkCounters counted = counters.sink(sink.name());
+        switch (sink) {
+            case Topology.TcpSink tcp ->
+                open.connector = watched(context.spawnAnonymous(Connector.create(tcp, reactor(), counted)));
+            case Topology.ListenSink listen -> {
+                TcpSocket socket = open(listening, sink.name());
+                open.listener = watched(context.spawnAnonymous(Listener.create(listen, socket, reactor(), counted)));
+                listening.remove(sink.name());
+            }
+            case Topology.FileSink file -> open.file = files.remove(sink.name());
+            case Topology.DiscardSink discard -> {}
         }
-        return new OpenSink(sink, ways, List.copyOf(streams), connector);
+        return open;
     }
 
-    private Sink<LentFrame, NotUsed> sinkStage(OpenSink open, SinkCounters counted) {
+    private <T> ActorRef<T> watched(ActorRef<T> connector) {
+        connectors.add(connector);
+        context.watchWith(connector, new ConnectorStopped(connector));
+        return connector;
+    }
+
+    /** What runs the sink's streams from now on; it goes on with what those before it left. */
+    private Graph<SinkShape<LentFrame>, NotUsed> sinkStage(OpenSink open, SinkCounters counted) {
+        List<Transport> left = new ArrayList<>();
+        for (int stage = 0; stage < open.controls.size(); stage++) {
+            left.add(open.left(stage));
+        }
+        open.controls.clear();
+        open.handedOver = false;
         return switch (open.sink) {
             case Topology.TcpSink tcp -> {
                 ActorRef<Connector.Message> connector = Objects.requireNonNull(open.connector);
-                Transport left = open.control instanceof SendStage.Control before ? before.left() : null;
                 SendStage stage = new SendStage(
                         open.streams,
                         reactor(),
@@ -359,18 +431,52 @@ final class Pipeline {
                         topology.drainTimeout(),
                         reason -> connector.tell(new Connector.Lost(reason)));
                 yield Sink.fromGraph(stage).mapMaterializedValue(control -> {
-                    connector.tell(new Connector.Attach(control, left));
+                    connector.tell(new Connector.Attach(control, left.isEmpty() ? null : left.getFirst()));
                     return runs(open, control);
                 });
             }
+            case Topology.ListenSink listen -> listening(listen, open, counted, left);
+            case Topology.FileSink file ->
+                Sink.fromGraph(new FileStage(
+                                file,
+                                Objects.requireNonNull(open.file),
+                                open.streams,
+                                counted,
+                                topology.drainTimeout()))
+                        .mapMaterializedValue(control -> runs(open, control));
             case Topology.DiscardSink discard ->
                 Sink.fromGraph(new DiscardStage(open.streams, counted))
                         .mapMaterializedValue(control -> runs(open, control));
         };
     }
 
+    private Graph<SinkShape<LentFrame>, NotUsed> listening(
+            Topology.ListenSink sink, OpenSink open, SinkCounters counted, List<Transport> left) {
+        ActorRef<Listener.Message> listener = Objects.requireNonNull(open.listener);
+        Receivers receivers = new Receivers(sink.receivers());
+        List<Sink<LentFrame, NotUsed>> slots = new ArrayList<>();
+        for (int number = 0; number < sink.receivers(); number++) {
+            int slot = number;
+            SendStage stage = new SendStage(
+                    open.streams,
+                    reactor(),
+                    sink.framing(),
+                    counted,
+                    topology.drainTimeout(),
+                    reason -> listener.tell(new Listener.Lost(slot, reason)),
+                    sink.receivers() == 1 ? null : receivers.slot(slot));
+            slots.add(Sink.fromGraph(stage).mapMaterializedValue(control -> {
+                listener.tell(new Listener.Attach(slot, control, left.isEmpty() ? null : left.get(slot)));
+                return runs(open, control);
+            }));
+        }
+        return sink.receivers() == 1
+                ? slots.getFirst()
+                : ReceiversSink.of(receivers, open.streams, topology.drainTimeout(), slots);
+    }
+
     private static NotUsed runs(OpenSink sink, SinkControl control) {
-        sink.control = control;
+        sink.controls.add(control);
         return NotUsed.getInstance();
     }
 
@@ -400,14 +506,14 @@ final class Pipeline {
             }
         }
         sinks.forEach((name, sink) -> {
-            SinkControl control = sink.control;
-            if (control != null && keptSinks.contains(name)) {
+            if (keptSinks.contains(name)) {
                 if (sink.connector != null) {
                     sink.connector.tell(new Connector.Detach());
                 }
-                control.handOver();
-            } else if (control != null) {
-                control.drain();
+                sink.handedOver = true;
+                sink.controls.forEach(SinkControl::handOver);
+            } else {
+                sink.controls.forEach(SinkControl::drain);
             }
         });
         // After the sinks, which must know of it before their streams end.
@@ -423,25 +529,43 @@ final class Pipeline {
                 .onMessage(Change.class, this::onChangeLater)
                 .onMessage(
                         StreamsEnded.class,
-                        end -> end.failure() != null
-                                ? stopping(end.failure())
-                                : reopening(other, keptSources, keptSinks))
+                        end -> end.failure() != null ? stopping(end.failure()) : leaving(other, keptSources, keptSinks))
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .build();
     }
 
-    private Behavior<Message> reopening(Topology other, Set<String> keptSources, Set<String> keptSinks) {
+    /** What is not wanted any more goes before what is new comes: it may want the same address. */
+    private Behavior<Message> leaving(Topology other, Set<String> keptSources, Set<String> keptSinks) {
         topology = other;
+        Set<ActorRef<?>> leaving = new HashSet<>();
         sinks.values().removeIf(sink -> {
             boolean kept = keptSinks.contains(sink.sink.name());
             if (!kept && sink.connector != null) {
-                context.stop(sink.connector);
+                leaving.add(sink.connector);
+            }
+            if (!kept && sink.listener != null) {
+                leaving.add(sink.listener);
             }
             return !kept;
         });
+        leaving.forEach(context::stop);
+        return leaving.isEmpty()
+                ? reopening(keptSources)
+                : Behaviors.receive(Message.class)
+                        .onMessage(ConnectorStopped.class, stopped -> {
+                            connectors.remove(stopped.connector());
+                            leaving.remove(stopped.connector());
+                            return leaving.isEmpty() ? reopening(keptSources) : Behaviors.same();
+                        })
+                        .onMessage(Drain.class, this::onDrainLater)
+                        .onMessage(Change.class, this::onChangeLater)
+                        .build();
+    }
+
+    private Behavior<Message> reopening(Set<String> keptSources) {
         Map<Topology.Stream, Topology.FilterNode> wanted = new HashMap<>();
-        for (Topology.FilterNode filter : other.filters()) {
-            other.streams(filter.name()).forEach(stream -> wanted.put(stream, filter));
+        for (Topology.FilterNode filter : topology.filters()) {
+            topology.streams(filter.name()).forEach(stream -> wanted.put(stream, filter));
         }
         CompletableFuture<Opened> reopened = CompletableFuture.supplyAsync(
                 () -> {
@@ -515,12 +639,29 @@ final class Pipeline {
             Throwable refused = giveBack(source);
             failure = failure == null ? refused : failure;
         }
+        for (OpenSink sink : sinks.values()) {
+            try {
+                sink.abandon();
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
+        files.values().forEach(Pipeline::closeUnused);
+        listening.values().forEach(TcpSocket::close);
         if (reactor != null) {
             reactor.close();
         }
         filters.values().forEach(filter -> filter.runner().close());
         sources.values().forEach(this::close);
         return new Closed(failure);
+    }
+
+    private static void closeUnused(RotatingFile file) {
+        try {
+            file.close();
+        } catch (IOException e) {
+            LOG.debug("a file that nothing was written to was not closed: {}", e.getMessage());
+        }
     }
 
     /** Whatever stages still held; returns what the device answered if it refused it. */

@@ -4,7 +4,7 @@
  * here is per frame.
  *
  * <pre>
- *   Guardian ── Pipeline ── Connector
+ *   Guardian ── Pipeline ── Connector, Listener
  *                  │            │ connected sockets
  *                  └── stream ◀─┘   (acquire → filter → send)
  * </pre>

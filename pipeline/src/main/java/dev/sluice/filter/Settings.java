@@ -142,6 +142,11 @@ public final class Settings {
         return value != null && value.valueType() != ConfigValueType.NULL;
     }
 
+    /** Says what the node lacks, and what to write: {@code missing("connect; write connect = …")}. */
+    public void missing(String text) {
+        problems.addKey(given.origin(), List.of(node.split("\\.", -1)), node + " has no " + text);
+    }
+
     /** Marks a key as known that holds a section of its own, which its owner reads. */
     public void section(String key) {
         asked.add(key);

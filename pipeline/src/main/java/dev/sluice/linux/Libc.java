@@ -59,6 +59,7 @@ public final class Libc {
     private static final MethodHandle ACCEPT = function("accept4", INT, POINTER, POINTER, INT);
     private static final MethodHandle SHUTDOWN = function("shutdown", INT, INT);
     private static final MethodHandle GETSOCKNAME = function("getsockname", INT, POINTER, POINTER);
+    private static final MethodHandle GETPEERNAME = function("getpeername", INT, POINTER, POINTER);
     private static final MethodHandle GETSOCKOPT = function("getsockopt", INT, INT, INT, POINTER, POINTER);
     private static final MethodHandle SETSOCKOPT = function("setsockopt", INT, INT, INT, POINTER, INT);
     private static final MethodHandle SENDMSG = sized("sendmsg", INT, POINTER, INT);
@@ -259,6 +260,14 @@ public final class Libc {
     static int getsockname(int fd, MemorySegment address, MemorySegment length) {
         try {
             return (int) (long) GETSOCKNAME.invokeExact(fd, address, length);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    static int getpeername(int fd, MemorySegment address, MemorySegment length) {
+        try {
+            return (int) (long) GETPEERNAME.invokeExact(fd, address, length);
         } catch (Throwable t) {
             throw bug(t);
         }

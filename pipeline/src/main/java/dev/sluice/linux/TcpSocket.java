@@ -101,6 +101,16 @@ public final class TcpSocket implements AutoCloseable {
         }
     }
 
+    /** Of a connected socket; an IPv4 peer is one whatever the socket's own family. */
+    public InetSocketAddress peerAddress() throws LinuxException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment address = call.allocate(SockaddrIn6.layout());
+            MemorySegment length = call.allocateFrom(JAVA_INT, (int) address.byteSize());
+            LinuxException.check(Libc.getpeername(fd, address, length), "getpeername");
+            return decode(address);
+        }
+    }
+
     /** Sends what the iovec elements name; the result or the negated errno. Never raises SIGPIPE. */
     public long send(long iovecAddress, int count, int flags) {
         Msghdr.iov(outgoing, iovecAddress, count);

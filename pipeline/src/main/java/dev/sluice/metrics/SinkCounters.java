@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.metrics;
 
-/** What one sink counts. All are written by its stream's thread, but {@link #reconnects} (the sink's actor). */
+/**
+ * What one sink counts. All are written by its stream's thread, but {@link #reconnects}, {@link #receivers} and {@link
+ * #refused} (the sink's actor). Frames that go to several receivers at once count once for each.
+ */
 public final class SinkCounters {
 
     /** Bytes that the filters before it kept. */
@@ -25,6 +28,37 @@ public final class SinkCounters {
     /** Connections made after the first. */
     public final Counter reconnects = new Counter();
 
-    /** How the sink's bytes left. */
+    /** Receivers that connected, if it is they who connect. */
+    public final Counter receivers = new Counter();
+
+    /** Connections that were closed at once: the address is not allowed, or there were receivers enough. */
+    public final Counter refused = new Counter();
+
+    /** Times that the disk of a file sink was found full, after there had been room. */
+    public final Counter diskFull = new Counter();
+
+    /** How the sink's bytes left; what a file sink wrote past the page cache went by reference, the rest is plain. */
     public final SendCounters send = new SendCounters();
+
+    private volatile boolean toFile;
+    private volatile String listening = "";
+
+    /** The sink writes to files: other words fit it. */
+    public void toFile(boolean writes) {
+        toFile = writes;
+    }
+
+    public boolean toFile() {
+        return toFile;
+    }
+
+    /** Where the sink listens. */
+    public void listening(String address) {
+        listening = address;
+    }
+
+    /** Address and port, which the kernel may have chosen; empty as long as, or if, the sink does not listen. */
+    public String listening() {
+        return listening;
+    }
 }

@@ -83,7 +83,11 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
      * @param framesRepeated frames begun again on a new connection
      * @param reconnects connections after the first
      * @param noBuffers sends the kernel refused for want of memory (ENOBUFS)
+     * @param receivers receivers that connected to it
+     * @param refused connections that were refused
+     * @param diskFull times that the disk was full
      * @param plainReason why sends are plain, or empty
+     * @param toFile whether the sink writes to files
      */
     public record SinkSummary(
             String name,
@@ -100,7 +104,11 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             long framesRepeated,
             long reconnects,
             long noBuffers,
-            String plainReason) {
+            long receivers,
+            long refused,
+            long diskFull,
+            String plainReason,
+            boolean toFile) {
 
         private static SinkSummary of(String name, SinkCounters counters) {
             SendCounters send = counters.send;
@@ -119,7 +127,11 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     counters.framesRepeated.value(),
                     counters.reconnects.value(),
                     send.noBuffers.value(),
-                    send.plainReason());
+                    counters.receivers.value(),
+                    counters.refused.value(),
+                    counters.diskFull.value(),
+                    send.plainReason(),
+                    counters.toFile());
         }
     }
 
@@ -206,7 +218,9 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
     }
 
     private void text(StringBuilder text, SinkSummary sink) {
-        line(text, "kept", "%,d bytes in %,d frames sent", sink.keptBytes(), sink.framesSent());
+        boolean file = sink.toFile();
+        String done = file ? "written" : "sent";
+        line(text, "kept", "%,d bytes in %,d frames %s", sink.keptBytes(), sink.framesSent(), done);
         if (sink.framesDropped() > 0) {
             line(
                     text,
@@ -217,17 +231,32 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         }
         line(
                 text,
-                "sent",
+                done,
                 "%,d bytes in %.2f s, %.1f MB/s",
                 sink.sentBytes(),
                 elapsed.toNanos() / 1e9,
                 megabytesPerSecond(sink.sentBytes()));
-        line(text, "by reference", "%,d bytes", sink.byReferenceBytes());
-        line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", sink.copiedBytes());
+        line(text, "by reference", "%,d bytes%s", sink.byReferenceBytes(), file ? ", past the page cache" : "");
+        if (!file) {
+            line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", sink.copiedBytes());
+        }
         String reason = sink.plainReason();
-        line(text, "plain", "%,d bytes%s", sink.plainBytes(), reason.isEmpty() ? "" : ": " + reason);
-        if (sink.reconnects() > 0 || sink.framesRepeated() > 0) {
-            line(text, "reconnects", "%,d; %,d frames begun again", sink.reconnects(), sink.framesRepeated());
+        line(
+                text,
+                "plain",
+                "%,d bytes%s%s",
+                sink.plainBytes(),
+                file ? ", through the page cache" : "",
+                reason.isEmpty() ? "" : ": " + reason);
+        if (sink.diskFull() > 0) {
+            line(text, "disk full", "%,d times", sink.diskFull());
+        }
+        String again = String.format(Locale.ROOT, "; %,d frames begun again", sink.framesRepeated());
+        if (sink.receivers() > 0 || sink.refused() > 0) {
+            String repeated = sink.framesRepeated() > 0 ? again : "";
+            line(text, "receivers", "%,d connected, %,d refused%s", sink.receivers(), sink.refused(), repeated);
+        } else if (sink.reconnects() > 0 || sink.framesRepeated() > 0) {
+            line(text, "reconnects", "%,d%s", sink.reconnects(), again);
         }
         if (sink.unconfirmedBytes() > 0) {
             line(
@@ -311,6 +340,9 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         fields.put("frames_repeated", sink.framesRepeated());
         fields.put("reconnects", sink.reconnects());
         fields.put("enobufs", sink.noBuffers());
+        fields.put("receivers", sink.receivers());
+        fields.put("refused", sink.refused());
+        fields.put("disk_full", sink.diskFull());
         fields.put("plain_reason", sink.plainReason());
         return fields;
     }

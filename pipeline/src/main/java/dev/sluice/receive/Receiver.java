@@ -20,6 +20,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,13 +41,23 @@ public final class Receiver implements AutoCloseable {
      *
      * @param verify checks the counter pattern of the simulated device
      * @param record gets the payload bytes, replacing what it held; null to discard them
-     * @param reconnect after a connection that broke off waits for the sender to come back, until END
+     * @param reconnect after a connection that broke off waits for the sender to come back, until END; a receiver that
+     *     connects also waits until the sender is there
      */
     public record Options(
             Framing framing, boolean verify, @Nullable Path record, boolean reconnect) {}
 
+    /** Before it is tried again to connect: short for people, long for a sender that refuses. */
+    private static final Duration RECONNECT = Duration.ofMillis(200);
+
     private final Options options;
-    private final ServerSocketChannel server;
+
+    /** Null if it is the receiver that connects. */
+    private final @Nullable ServerSocketChannel server;
+
+    /** Where the sender listens, or where this does. */
+    private final InetSocketAddress address;
+
     private final Verifier verifier = new Verifier();
     private final byte[] headerBytes = new byte[Header.BYTES];
     private final Header header = new Header(MemorySegment.ofArray(headerBytes));
@@ -75,24 +86,41 @@ public final class Receiver implements AutoCloseable {
 
     /** Listens; port 0 takes any that is free. */
     public Receiver(InetSocketAddress listen, Options options) throws IOException {
+        this(listen, listening(listen), options);
+    }
+
+    private Receiver(InetSocketAddress address, @Nullable ServerSocketChannel server, Options options)
+            throws IOException {
+        this.address = server == null ? address : (InetSocketAddress) server.getLocalAddress();
+        this.server = server;
         this.options = options;
+        Path record = options.record();
+        try {
+            file = record == null
+                    ? null
+                    : FileChannel.open(
+                            record,
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.WRITE,
+                            StandardOpenOption.TRUNCATE_EXISTING);
+        } catch (FileSystemException e) {
+            close();
+            throw new IOException("cannot record to " + record + ": " + reason(e), e);
+        }
+    }
+
+    /** Connects to a sender that listens, when it is told to receive; the name is looked up then. */
+    public static Receiver connecting(String host, int port, Options options) throws IOException {
+        return new Receiver(InetSocketAddress.createUnresolved(host, port), null, options);
+    }
+
+    private static ServerSocketChannel listening(InetSocketAddress listen) throws IOException {
         if (listen.isUnresolved()) {
             throw new IOException("cannot listen on " + listen.getHostString() + ": the name is not known");
         }
-        server = ServerSocketChannel.open();
+        ServerSocketChannel server = ServerSocketChannel.open();
         try {
-            server.bind(listen, 1);
-            Path record = options.record();
-            if (record != null) {
-                file = FileChannel.open(
-                        record,
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE,
-                        StandardOpenOption.TRUNCATE_EXISTING);
-            }
-        } catch (FileSystemException e) {
-            server.close();
-            throw new IOException("cannot record to " + options.record() + ": " + reason(e), e);
+            return server.bind(listen, 1);
         } catch (IOException e) {
             server.close();
             throw new IOException(
@@ -109,8 +137,9 @@ public final class Receiver implements AutoCloseable {
         };
     }
 
-    public InetSocketAddress address() throws IOException {
-        return (InetSocketAddress) server.getLocalAddress();
+    /** Where it listens, or where it connects to. */
+    public InetSocketAddress address() {
+        return address;
     }
 
     /** Payload bytes so far; any thread. */
@@ -124,11 +153,11 @@ public final class Receiver implements AutoCloseable {
         long began = System.nanoTime();
         try {
             do {
-                try (SocketChannel connection = server.accept()) {
+                try (SocketChannel connection = nextConnection()) {
                     if (connections++ == 0) {
                         began = System.nanoTime();
                     }
-                    LOG.info("connection from {}", connection.getRemoteAddress());
+                    LOG.info("connection {} {}", server == null ? "to" : "from", connection.getRemoteAddress());
                     problem = receiveFrom(connection);
                 }
                 if (!problem.isEmpty() && options.reconnect()) {
@@ -152,6 +181,47 @@ public final class Receiver implements AutoCloseable {
                 connections,
                 Duration.ofNanos(System.nanoTime() - began),
                 problem);
+    }
+
+    private SocketChannel nextConnection() throws IOException {
+        if (server != null) {
+            return server.accept();
+        }
+        if (connections > 0) {
+            pause(); // a sender that is gone, or has no place for this receiver, may need a moment
+        }
+        boolean told = false;
+        while (true) {
+            try {
+                return connect();
+            } catch (IOException e) {
+                if (!options.reconnect()) {
+                    throw e;
+                }
+                if (!told) {
+                    LOG.warn("{}; trying again", e.getMessage());
+                    told = true;
+                }
+                pause();
+            }
+        }
+    }
+
+    private SocketChannel connect() throws IOException {
+        String where = "cannot connect to " + address.getHostString() + ":" + address.getPort() + ": ";
+        InetSocketAddress to = new InetSocketAddress(address.getHostString(), address.getPort());
+        if (to.isUnresolved()) {
+            throw new IOException(where + "the name is not known");
+        }
+        try {
+            return SocketChannel.open(to);
+        } catch (IOException e) {
+            throw new IOException(where + e.getMessage(), e);
+        }
+    }
+
+    private static void pause() {
+        LockSupport.parkNanos(RECONNECT.toNanos());
     }
 
     /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
@@ -178,7 +248,7 @@ public final class Receiver implements AutoCloseable {
         while (fill(connection, Header.BYTES)) {
             buffer.get(headerBytes);
             header.validate();
-            Place place = places.computeIfAbsent(header.stream(), id -> new Place());
+            Place place = places.computeIfAbsent(header.stream(), id -> firstPlace());
             begin(place);
             if (header.type() == Header.TYPE_END) {
                 place.ended = true;
@@ -199,6 +269,13 @@ public final class Receiver implements AutoCloseable {
         return ended()
                 ? ""
                 : "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames");
+    }
+
+    /** Who connects to a sender may do so in the middle, and has no claim to what was before. */
+    private Place firstPlace() {
+        Place place = new Place();
+        place.nextPosition = server == null ? header.sourceOffset() - header.lostBytes() : 0;
+        return place;
     }
 
     /** The ENDs of all streams come together, so there are either all or not all that were seen. */
@@ -307,7 +384,9 @@ public final class Receiver implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        server.close();
+        if (server != null) {
+            server.close();
+        }
         FileChannel to = file;
         if (to != null) {
             to.close();

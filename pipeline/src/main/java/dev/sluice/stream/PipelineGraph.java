@@ -112,7 +112,7 @@ public final class PipelineGraph {
     }
 
     @SuppressWarnings("unchecked") // Pekko's list of a shape's ports has lost their type
-    private static Outlet<LentFrame> ofFrames(Outlet<?> outlet) {
+    static Outlet<LentFrame> ofFrames(Outlet<?> outlet) {
         return (Outlet<LentFrame>) outlet;
     }
 

@@ -42,7 +42,9 @@ import scala.jdk.javaapi.FutureConverters;
  * elsewhere and handed in; while there is none, one frame waits here and all others in the device.
  *
  * <p>One frame is handed to the kernel at a time, any number may be outstanding there. A frame that a connection did not
- * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame.
+ * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame. As one slot
+ * of several {@link Receivers}, whose next connection is another receiver's, it lets go of that frame instead, and gets
+ * none while there is no connection.
  *
  * <pre>
  *   STREAMING ──upstream ends──▶ ENDING (END header, framing = sluice) ──▶ FLUSHING ──all acknowledged──▶ done
@@ -77,6 +79,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     private final SinkCounters counters;
     private final Duration drainTimeout;
     private final Consumer<String> lost;
+    private final Receivers.@Nullable Slot receiver;
 
     /**
      * @param streams those whose frames come in, by the numbers that the frames are marked with
@@ -90,12 +93,25 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             SinkCounters counters,
             Duration drainTimeout,
             Consumer<String> lost) {
+        this(streams, reactor, framing, counters, drainTimeout, lost, null);
+    }
+
+    /** @param receiver the slot, of several, that it sends for; null if there is only one receiver */
+    public SendStage(
+            List<SinkStream> streams,
+            Reactor reactor,
+            Framing framing,
+            SinkCounters counters,
+            Duration drainTimeout,
+            Consumer<String> lost,
+            Receivers.@Nullable Slot receiver) {
         this.streams = streams;
         this.reactor = reactor;
         this.framing = framing;
         this.counters = counters;
         this.drainTimeout = drainTimeout;
         this.lost = lost;
+        this.receiver = receiver;
     }
 
     /** For whoever makes the connections; any thread. */
@@ -232,6 +248,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     counters.kept.add(frame.size());
                     current = frame;
                     prepare();
+                    if (receiver != null && link == null) {
+                        letGoOfCurrent(); // the receiver left while the frame was on its way here
+                    }
                     step(Logic.this::proceed);
                 }
 
@@ -329,6 +348,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             });
             link = taken;
             everConnected = true;
+            if (receiver != null) {
+                receiver.connected(true);
+            }
             step(this::proceed);
         }
 
@@ -379,9 +401,13 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             flush();
         }
 
-        /** A receiver that never had a connection needs no END, and one that gets less than all must have none. */
+        /**
+         * A receiver that never had a connection needs no END, nor does one that left its slot; and one that gets less than
+         * all must have none.
+         */
         private boolean endIsDue() {
-            return framing == Framing.SLUICE && everConnected && failure == null && !endSent;
+            boolean awaited = receiver == null ? everConnected : link != null;
+            return framing == Framing.SLUICE && awaited && failure == null && !endSent;
         }
 
         private void handedOver() {
@@ -390,7 +416,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 endSent = true;
             } else {
                 counters.framesSent.add(1);
-                streams.get(frame.stream()).announced(frame.lostBytes());
+                if (receiver == null) { // else whoever forks the frames has counted it, once for all slots
+                    streams.get(frame.stream()).announced(frame.lostBytes());
+                }
                 current = null;
                 if (transfers[slot(frame)].settled()) {
                     frame.release();
@@ -428,15 +456,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             transfer.clear();
             if (framing == Framing.SLUICE) {
                 Header header = headers[slot];
-                header.encode(
-                        Header.TYPE_FRAME,
-                        flags(frame),
-                        streams.get(frame.stream()).id(),
-                        frame.size(),
-                        frame.sequence(),
-                        frame.timeNanos(),
-                        frame.keptSourceOffset(),
-                        frame.lostBytes());
+                StreamHeaders.frame(header, frame, streams.get(frame.stream()), frame.lostBytes());
                 transfer.addHeader(header.address(), Header.BYTES);
             }
             for (int slice = 0; slice < frame.sliceCount(); slice++) {
@@ -445,27 +465,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             sending = transfer;
         }
 
-        private static int flags(LentFrame frame) {
-            return (frame.contiguous() ? Header.FLAG_CONTIGUOUS : 0)
-                    | (frame.wholeWords() ? Header.FLAG_WHOLE_WORDS : 0)
-                    | (frame.emitted() ? Header.FLAG_EMITTED : 0)
-                    | frame.tags() << Header.FIRST_TAG_BIT;
-        }
-
         /** One for each stream, together, so that a receiver that has seen one has seen all or a broken connection. */
         private void prepareEnd() {
             end.clear();
             for (int i = 0; i < endHeaders.length; i++) {
-                SinkStream stream = streams.get(i);
-                endHeaders[i].encode(
-                        Header.TYPE_END,
-                        0,
-                        stream.id(),
-                        0,
-                        stream.pool().nextSequence(),
-                        0,
-                        stream.pool().sourcePosition(),
-                        stream.unannouncedBytes());
+                StreamHeaders.end(endHeaders[i], streams.get(i));
                 end.addHeader(endHeaders[i].address(), Header.BYTES);
             }
             sending = end;
@@ -500,6 +504,17 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 lookAgain();
                 return;
             }
+            if (receiver != null) {
+                if (phase == Phase.ENDING && failure == null) {
+                    failure = new IOException(
+                            "a connection was lost at the end of the stream, before all was sent: " + reason);
+                }
+                letGoOfCurrent();
+                lookAgain();
+                lost.accept(reason);
+                proceed();
+                return;
+            }
             Transfer interrupted = sending;
             if (interrupted != null && interrupted.begun()) {
                 if (current != null) {
@@ -513,6 +528,20 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             lost.accept(reason);
         }
 
+        /** What the kernel was given of it is still the kernel's: then reaping releases it. */
+        private void letGoOfCurrent() {
+            LentFrame frame = current;
+            current = null;
+            sending = null;
+            if (frame != null) {
+                Transfer transfer = transfers[slot(frame)];
+                transfer.clear();
+                if (transfer.settled()) {
+                    frame.release();
+                }
+            }
+        }
+
         /** Drops the connection, with the socket kept until everything outstanding is reaped. */
         private int abortLink() {
             Link gone = link;
@@ -520,6 +549,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 return 0;
             }
             link = null;
+            if (receiver != null) {
+                receiver.connected(false);
+            }
             gone.unregister();
             int unacknowledged = gone.transport.unacknowledgedBytes();
             counters.unconfirmed.add(unacknowledged);

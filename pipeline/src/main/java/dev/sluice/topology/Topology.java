@@ -10,8 +10,10 @@ import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
 import dev.sluice.filter.Frame;
+import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
+import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -150,7 +152,7 @@ public record Topology(
     public record Input(Node node, List<String> from, WhenFull whenFull, int queue, int firstStreamId) {}
 
     /**
-     * {@code type = tcp}.
+     * {@code type = tcp} that connects.
      *
      * @param host a name or address, looked up at each attempt to connect
      * @param sendBufferBytes SO_SNDBUF; 0 leaves it to the kernel
@@ -165,6 +167,37 @@ public record Topology(
             Duration connectTimeout,
             Backoff backoff)
             implements Sink {}
+
+    /**
+     * {@code type = tcp} that is connected to.
+     *
+     * @param address an address of this machine, or the one that stands for all of them
+     * @param port 0 takes any that is free
+     * @param receivers most at once
+     * @param allow where they may be; nothing means on this machine
+     * @param sendBufferBytes SO_SNDBUF; 0 leaves it to the kernel
+     */
+    public record ListenSink(
+            Input input,
+            InetAddress address,
+            int port,
+            int receivers,
+            List<Cidr> allow,
+            Framing framing,
+            Transports.Options transport,
+            int sendBufferBytes)
+            implements Sink {
+
+        /** Whether a receiver may be at this address. */
+        public boolean allows(InetAddress peer) {
+            return allow.isEmpty()
+                    ? peer.isLoopbackAddress()
+                    : allow.stream().anyMatch(network -> network.contains(peer));
+        }
+    }
+
+    /** {@code type = file}. */
+    public record FileSink(Input input, RotatingFile.Settings file, Framing framing) implements Sink {}
 
     /** {@code type = discard}. */
     public record DiscardSink(Input input) implements Sink {}

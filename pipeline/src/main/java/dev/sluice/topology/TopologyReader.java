@@ -21,11 +21,13 @@ import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Problems;
 import dev.sluice.filter.Settings;
 import dev.sluice.linux.Libc;
+import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -33,6 +35,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -53,6 +56,13 @@ public final class TopologyReader {
 
     private static final long MOST_FRAME_BYTES = 1L << 30;
     private static final int MOST_BUFFERS = 4096;
+
+    /** At once, of one sink. Each has a header and a transfer for every buffer. */
+    private static final int MOST_RECEIVERS = 64;
+
+    private static final List<String> CONNECT_ONLY =
+            List.of("connect-timeout", "reconnect-min", "reconnect-max", "reconnect-jitter");
+    private static final List<String> LISTEN_ONLY = List.of("receivers", "allow");
 
     private static final Pattern SUBSTITUTION = Pattern.compile("\\$\\{[^}]*}");
 
@@ -353,12 +363,50 @@ public final class TopologyReader {
                         int streamId = (int) settings.count("stream-id", 0, Integer.MAX_VALUE);
                         yield tcp(new Topology.Input(node, from, whenFull, queue, streamId), settings);
                     }
+                    case "file" -> file(new Topology.Input(node, from, whenFull, queue, 0), settings);
                     default -> new Topology.DiscardSink(new Topology.Input(node, from, whenFull, queue, 0));
                 });
     }
 
-    private static Topology.TcpSink tcp(Topology.Input input, Settings settings) {
-        HostAndPort to = HostAndPort.read(settings, "connect");
+    private static Topology.Sink tcp(Topology.Input input, Settings settings) {
+        boolean connects = settings.has("connect");
+        boolean listens = settings.has("listen");
+        if (connects && listens) {
+            settings.problem("listen", "is there besides connect; write one of them");
+        } else if (!connects && !listens) {
+            settings.missing("connect; write connect = \"host:port\" where a receiver listens, or listen = "
+                    + "\"address:port\" for receivers to connect to");
+        }
+        Framing framing = settings.choice("framing", Framing.class);
+        Transports.Options transport = new Transports.Options(
+                settings.choice("transport", TransportChoice.class), settings.bytes("zerocopy-threshold", 0), (int)
+                        settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
+        int sendBufferBytes = (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE);
+        if (!listens || connects) {
+            forTheOther(settings, listens ? List.of() : LISTEN_ONLY, "listen");
+            return connect(input, settings, framing, transport, sendBufferBytes);
+        }
+        forTheOther(settings, CONNECT_ONLY, "connect");
+        return listen(input, settings, framing, transport, sendBufferBytes);
+    }
+
+    /** Settings that would do nothing, since they are for a sink that has the other address. */
+    private static void forTheOther(Settings settings, List<String> keys, String other) {
+        for (String key : keys) {
+            if (settings.has(key)) {
+                settings.problem(key, "is only for a sink with " + other + "; leave it out");
+            }
+        }
+    }
+
+    private static Topology.TcpSink connect(
+            Topology.Input input,
+            Settings settings,
+            Framing framing,
+            Transports.Options transport,
+            int sendBufferBytes) {
+        HostAndPort to =
+                settings.has("connect") ? HostAndPort.read(settings, "connect") : new HostAndPort("localhost", 1);
         Duration min = settings.duration("reconnect-min", Duration.ofMillis(1));
         Duration max = settings.duration("reconnect-max", Duration.ofMillis(1));
         if (max.compareTo(min) < 0) {
@@ -368,14 +416,76 @@ public final class TopologyReader {
                 input,
                 to.host(),
                 to.port(),
-                settings.choice("framing", Framing.class),
-                new Transports.Options(
-                        settings.choice("transport", TransportChoice.class),
-                        settings.bytes("zerocopy-threshold", 0),
-                        (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE)),
-                (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE),
+                framing,
+                transport,
+                sendBufferBytes,
                 settings.duration("connect-timeout", Duration.ofMillis(1)),
                 new Topology.Backoff(min, max, settings.number("reconnect-jitter", 0, 1)));
+    }
+
+    private static Topology.ListenSink listen(
+            Topology.Input input,
+            Settings settings,
+            Framing framing,
+            Transports.Options transport,
+            int sendBufferBytes) {
+        String text = settings.text("listen");
+        HostAndPort parsed = HostAndPort.parse(text);
+        InetAddress address = parsed == null ? null : literal(parsed.host());
+        List<Cidr> allow = settings.has("allow") ? networks(settings) : List.of();
+        if (address == null && !text.isBlank()) {
+            settings.problem(
+                    "listen",
+                    "is \"" + text + "\"; write \"address:port\" with an address of this machine, such as "
+                            + "127.0.0.1:7000 or [::1]:7000, or 0.0.0.0:7000 for all that it has");
+        } else if (address != null && !address.isLoopbackAddress() && !settings.has("allow")) {
+            settings.problem(
+                    "listen",
+                    "is \"" + text + "\", which others can reach: name who may connect, allow = [\"192.0.2.0/24\"]");
+        }
+        return new Topology.ListenSink(
+                input,
+                address == null ? InetAddress.getLoopbackAddress() : address,
+                parsed == null ? 0 : parsed.port(),
+                (int) settings.count("receivers", 1, MOST_RECEIVERS),
+                allow,
+                framing,
+                transport,
+                sendBufferBytes);
+    }
+
+    /** Names are not looked up: what a name means here is not what it means to others. */
+    private static @Nullable InetAddress literal(String host) {
+        try {
+            return host.equals("localhost") ? InetAddress.getLoopbackAddress() : InetAddress.ofLiteral(host);
+        } catch (IllegalArgumentException e) {
+            return null;
+        }
+    }
+
+    private static List<Cidr> networks(Settings settings) {
+        List<Cidr> networks = new ArrayList<>();
+        for (String text : settings.texts("allow")) {
+            Cidr network = Cidr.parse(text);
+            if (network != null) {
+                networks.add(network);
+            } else if (!text.isEmpty()) {
+                settings.problem("allow", text, Cidr.problem(text));
+            }
+        }
+        return List.copyOf(networks);
+    }
+
+    private static Topology.FileSink file(Topology.Input input, Settings settings) {
+        return new Topology.FileSink(
+                input,
+                new RotatingFile.Settings(
+                        path(settings, "path"),
+                        settings.flag("direct"),
+                        settings.bytes("rotate-size", 0),
+                        settings.duration("rotate-after", Duration.ZERO),
+                        settings.choice("existing", RotatingFile.Existing.class)),
+                settings.choice("framing", Framing.class));
     }
 
     private @Nullable Topology join(ConfigObject sluice, Duration drainTimeout, Config pekko) {
@@ -400,6 +510,7 @@ public final class TopologyReader {
                 drainTimeout,
                 pekko);
         topology.sinks().forEach(sink -> checkQueue(topology, sink));
+        checkFiles();
         return topology;
     }
 
@@ -419,6 +530,28 @@ public final class TopologyReader {
                                     + source.buffers() + " buffers of sources." + source.name()
                                     + ": with all of them waiting here too few would be left for the others");
                     return;
+                }
+            }
+        }
+    }
+
+    /** Two writers of one file would write over each other, and one that is replayed would never end. */
+    private void checkFiles() {
+        Map<Path, String> users = new HashMap<>();
+        for (Topology.Source source : sources) {
+            if (source instanceof Topology.Replay replay) {
+                users.put(replay.settings().path().toAbsolutePath().normalize(), "sources." + source.name());
+            }
+        }
+        for (Topology.Sink sink : sinks) {
+            if (sink instanceof Topology.FileSink file) {
+                Path path = file.file().path().toAbsolutePath().normalize();
+                String user = users.putIfAbsent(path, "sinks." + sink.name());
+                if (user != null) {
+                    problems.addKey(
+                            sink.node().origin(),
+                            List.of("sluice", "sinks", sink.name(), "path"),
+                            "sinks." + sink.name() + ".path is the file of " + user + "; name another one");
                 }
             }
         }

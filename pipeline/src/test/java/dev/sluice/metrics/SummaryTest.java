@@ -41,4 +41,42 @@ final class SummaryTest {
                         "errors       3 transfers into a buffer failed, as the DMA engine says\n");
         assertThat(summary.json()).contains("\"quarantines\":2", "\"transfer_errors\":3");
     }
+
+    @Test
+    void aFileSinkIsToldInWordsThatFitIt() {
+        RunCounters counters = new RunCounters();
+        SinkCounters disk = counters.sink("disk");
+        disk.toFile(true);
+        disk.kept.add(5000);
+        disk.framesSent.add(2);
+        disk.send.sent.add(5000);
+        disk.send.byReference.add(4096);
+        disk.send.plain.add(904);
+        disk.send.plainReason("frames are not aligned");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text()).isEqualTo("""
+                        kept         5,000 bytes in 2 frames written
+                        written      5,000 bytes in 1.00 s, 0.0 MB/s
+                        by reference 4,096 bytes, past the page cache
+                        plain        904 bytes, through the page cache: frames are not aligned
+                        """);
+        disk.diskFull.add(3);
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text()).contains("disk full    3 times\n");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).json()).contains("\"disk_full\":3");
+    }
+
+    @Test
+    void receiversAndThoseRefusedAreTold() {
+        RunCounters counters = new RunCounters();
+        SinkCounters net = counters.sink("net");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text()).doesNotContain("receivers", "reconnects");
+        net.receivers.add(3);
+        net.refused.add(1);
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text())
+                .contains("receivers    3 connected, 1 refused\n");
+        net.framesRepeated.add(2);
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text())
+                .contains("receivers    3 connected, 1 refused; 2 frames begun again\n")
+                .doesNotContain("reconnects");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).json()).contains("\"receivers\":3", "\"refused\":1");
+    }
 }

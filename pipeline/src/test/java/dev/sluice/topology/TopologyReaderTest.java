@@ -9,11 +9,13 @@ import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Problems;
 import dev.sluice.linux.Libc;
+import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -351,14 +353,118 @@ final class TopologyReaderTest {
     @ParameterizedTest
     @CsvSource({
         "'type = tcp, connect = \"host:7000\"', sinks.out has no from; write from = a text or a list of texts",
-        "'type = tcp, from = a', sinks.out has no connect; write connect = text",
+        "'type = tcp, from = a', 'sinks.out has no connect; write connect = \"host:port\" where a receiver listens, or "
+                + "listen = \"address:port\" for receivers to connect to'",
         "'type = tcp, from = {}, connect = \"host:7000\"', 'sinks.out.from is {}, which is not a text or a list of texts'",
         "'type = tcp, from = [], connect = \"host:7000\"', sinks.out.from is empty",
         "'type = tcp, from = [a, a], connect = \"host:7000\"', sinks.out.from names \"a\" twice",
-        "'from = a', 'sinks.out has no type; write one of discard, tcp'",
+        "'from = a', 'sinks.out has no type; write one of discard, file, tcp'",
     })
     void aSinkThatLacksSomethingIsOneProblem(String settings, String problem) throws Exception {
         assertOneProblem(file(SOURCE, "out { " + settings + " }"), SINKS_LINE, problem);
+    }
+
+    @Test
+    void aListeningSinkIsReadWithItsDefaults() throws Exception {
+        Topology.ListenSink sink = listening("listen = \"127.0.0.1:7000\"");
+        assertThat(sink.address().getHostAddress()).isEqualTo("127.0.0.1");
+        assertThat(sink.port()).isEqualTo(7000);
+        assertThat(sink.receivers()).isEqualTo(1);
+        assertThat(sink.framing()).isEqualTo(Framing.SLUICE);
+        assertThat(sink.transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
+        assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
+        assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
+    }
+
+    @Test
+    void whoMayConnectIsRead() throws Exception {
+        Topology.ListenSink sink =
+                listening("listen = \"[::]:0\", receivers = 64, allow = [\"192.0.2.0/24\", \"2001:db8::7\"]");
+        assertThat(sink.receivers()).isEqualTo(64);
+        assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.77"))).isTrue();
+        assertThat(sink.allows(InetAddress.ofLiteral("2001:db8::7"))).isTrue();
+        assertThat(sink.allows(InetAddress.ofLiteral("127.0.0.1"))).isFalse();
+        assertThat(listening("listen = \"192.0.2.1:1\", allow = \"192.0.2.0/24\"")
+                        .allow())
+                .containsExactly(Cidr.parse("192.0.2.0/24"));
+    }
+
+    private Topology.ListenSink listening(String settings) throws IOException {
+        return (Topology.ListenSink) valid(file(SOURCE, "out { type = tcp, from = a, " + settings + " }"))
+                .sinks()
+                .getFirst();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "connect = \"h:1\", listen = \"127.0.0.1:1\" | listen is there besides connect; write one of them",
+                "connect = \"h:1\", allow = \"127.0.0.1\" | allow is only for a sink with listen; leave it out",
+                "connect = \"h:1\", receivers = 2 | receivers is only for a sink with listen; leave it out",
+                "listen = \"127.0.0.1:1\", connect-timeout = 1s | connect-timeout is only for a sink with connect; leave "
+                        + "it out",
+                "listen = \"127.0.0.1:1\", receivers = 0 | receivers is 0; it must be from 1 to 64",
+                "listen = \"127.0.0.1:1\", receivers = 65 | receivers is 65; it must be from 1 to 64",
+                "listen = \"127.0.0.1:1\", allow = [] | allow is empty",
+                "listen = \"0.0.0.0:1\", allow = \"host\" | allow is \"host\"; write an address such as 192.0.2.1 or "
+                        + "2001:db8::1, or a network such as 192.0.2.0/24 or 2001:db8::/32",
+                "listen = \"0.0.0.0:1\", allow = [\"10.0.0.0/8\", \"10.1.2.3/8\"] | allow is \"10.1.2.3/8\", which has "
+                        + "bits set below its prefix; write 10.0.0.0/8, or 10.1.2.3 for that address alone",
+                "listen = \"0.0.0.0:1\" | listen is \"0.0.0.0:1\", which others can reach: name who may connect, allow = "
+                        + "[\"192.0.2.0/24\"]",
+                "listen = \"[2001:db8::1]:1\" | listen is \"[2001:db8::1]:1\", which others can reach: name who may "
+                        + "connect, allow = [\"192.0.2.0/24\"]",
+                "listen = \"host:1\" | listen is \"host:1\"; write \"address:port\" with an address of this machine, such "
+                        + "as 127.0.0.1:7000 or [::1]:7000, or 0.0.0.0:7000 for all that it has",
+                "listen = 7000 | listen is \"7000\"; write \"address:port\" with an address of this machine, such as "
+                        + "127.0.0.1:7000 or [::1]:7000, or 0.0.0.0:7000 for all that it has",
+                "listen = \"\" | listen is empty",
+            })
+    void whatIsWrongWithAListeningSinkIsOneProblem(String settings, String problem) throws Exception {
+        assertOneProblem(
+                file(SOURCE, "out { type = tcp, from = a, " + settings + " }"), SINKS_LINE, "sinks.out." + problem);
+    }
+
+    @Test
+    void aFileSinkIsReadWithItsDefaults() throws Exception {
+        assertThat(fileSink("path = \"/data/adc.raw\""))
+                .isEqualTo(new RotatingFile.Settings(
+                        Path.of("/data/adc.raw"), true, 0, Duration.ZERO, RotatingFile.Existing.APPEND));
+        assertThat(fileSink("path = x, direct = false, rotate-size = 1GiB, rotate-after = 1 hour, existing = refuse"))
+                .isEqualTo(new RotatingFile.Settings(
+                        Path.of("x"), false, 1 << 30, Duration.ofHours(1), RotatingFile.Existing.REFUSE));
+    }
+
+    private RotatingFile.Settings fileSink(String settings) throws IOException {
+        Topology.FileSink sink =
+                (Topology.FileSink) valid(file(SOURCE, "disk { type = file, from = a, " + settings + " }"))
+                        .sinks()
+                        .getFirst();
+        assertThat(sink.framing()).isEqualTo(Framing.RAW);
+        assertThat(sink.input().whenFull()).isEqualTo(WhenFull.BLOCK);
+        return sink.file();
+    }
+
+    @Test
+    void aFileSinkSaysWhatIsWrongWithIt() throws Exception {
+        assertThat(problems(file(
+                        SOURCE, "disk { type = file, from = a, existing = overwrite, rotate-size = -1, direct = 2 }")))
+                .containsExactlyInAnyOrder(
+                        "9: sinks.disk has no path; write path = text",
+                        "9: sinks.disk.existing is \"overwrite\"; write one of append, replace, refuse",
+                        "9: sinks.disk.rotate-size is -1; it must be at least 0",
+                        "9: sinks.disk.direct is 2, which is not true or false");
+    }
+
+    @Test
+    void oneFileIsWrittenOnceAndNotReplayedMeanwhile() throws Exception {
+        String twice =
+                "d { type = file, from = a, path = \"/tmp/x\" }\n e { type = file, from = a, path = \"/tmp/./x\" }";
+        assertThat(onlyProblem(file(SOURCE, twice))).endsWith("sinks.e.path is the file of sinks.d; name another one");
+        assertThat(onlyProblem(file(
+                        "a { type = replay, path = \"/tmp/x\" }", "d { type = file, from = a, path = \"/tmp/x\" }")))
+                .endsWith("sinks.d.path is the file of sources.a; name another one");
     }
 
     @Test
