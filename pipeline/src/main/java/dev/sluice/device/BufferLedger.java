@@ -145,6 +145,11 @@ final class BufferLedger implements AutoCloseable {
      * the frame.
      */
     void fill(int buffer, long atOffset, long validBytes) {
+        fill(buffer, atOffset, validBytes, TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis()));
+    }
+
+    /** The same, at a time that is not now. */
+    void fill(int buffer, long atOffset, long validBytes, long atNanos) {
         lock.lock();
         try {
             if (!running) {
@@ -155,7 +160,7 @@ final class BufferLedger implements AutoCloseable {
             offset[buffer] = atOffset;
             bytes[buffer] = validBytes;
             sequence[buffer] = nextSequence++;
-            timeNanos[buffer] = TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis());
+            timeNanos[buffer] = atNanos;
             lostBefore[buffer] = unreportedLost;
             unreportedLost = 0;
             frames++;

@@ -24,9 +24,10 @@ public final class FedDevice extends StandInDevice {
      *
      * @param bytes the frame, at most a buffer long
      * @param lostBytes lost before it
+     * @param timeNanos when it was completed, in nanoseconds since 1970-01-01 UTC
      * @return false if no buffer is armed, and nothing was done
      */
-    public boolean fill(MemorySegment bytes, long lostBytes) {
+    public boolean fill(MemorySegment bytes, long lostBytes, long timeNanos) {
         int buffer = ledger.armedNext();
         if (buffer < 0) {
             return false;
@@ -34,7 +35,7 @@ public final class FedDevice extends StandInDevice {
         ledger.lose(lostBytes, 0);
         long offset = buffer * bufferBytes();
         memory().asSlice(offset, bufferBytes()).copyFrom(bytes);
-        ledger.fill(buffer, offset, bytes.byteSize());
+        ledger.fill(buffer, offset, bytes.byteSize(), timeNanos);
         return true;
     }
 

@@ -14,7 +14,8 @@ public interface Kept {
 
     /**
      * Keeps {@code length} bytes from {@code offset} on, counted in the bytes that the filter sees (0 to
-     * {@link Frame#size}); a length of 0 keeps nothing. Slices are named in rising order and do not overlap.
+     * {@link Frame#size}). Slices are named in rising order and do not overlap. A length of 0 keeps nothing, and says like any
+     * other that nothing before it will be kept, so that frames need not wait for it.
      *
      * <p>A filter with {@link Filter#lookbackBytes} may begin before the frame: -1 is the last byte that it saw before.
      * Of a slice that reaches back to bytes that are not there (the stream had not begun, or the buffers were needed) the

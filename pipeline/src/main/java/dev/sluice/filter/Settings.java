@@ -54,6 +54,12 @@ public final class Settings {
         this.problems = problems;
     }
 
+    /** Whether a key has a value: for those that need not be written. */
+    public boolean has(String key) {
+        asked.add(key);
+        return value(key) != null;
+    }
+
     /** A size in bytes, at least {@code least}: {@code 4096}, {@code 4KiB}, {@code 1MB}. */
     public long bytes(String key, long least) {
         return bytes(key, least, Long.MAX_VALUE);
@@ -67,6 +73,24 @@ public final class Settings {
     /** A whole number from {@code least} to {@code most}. */
     public long count(String key, long least, long most) {
         return within(key, least, most, read(key, "a whole number", Settings::wholeNumber, least));
+    }
+
+    /** Some whole numbers from {@code least} to {@code most}, at least one: a number stands for a list of one. */
+    public List<Long> counts(String key, long least, long most) {
+        List<Long> numbers = read(
+                key,
+                "a whole number or a list of whole numbers",
+                c -> c.getValue("v") instanceof ConfigList list
+                        ? list.stream().map(Settings::wholeNumberIn).toList()
+                        : List.of(wholeNumber(c)),
+                List.of());
+        if (value(key) instanceof ConfigList list && list.isEmpty()) {
+            problem(key, "is empty");
+        }
+        numbers.stream()
+                .filter(number -> number < least || number > most)
+                .forEach(number -> problem(key, "has " + number + "; each must be from " + least + " to " + most));
+        return numbers;
     }
 
     /** A number from {@code least} to {@code most}. */
@@ -136,7 +160,7 @@ public final class Settings {
     }
 
     /** Whether the user wrote the key. It counts as known from then on. */
-    public boolean has(String key) {
+    public boolean written(String key) {
         asked.add(key);
         ConfigValue value = given.get(key);
         return value != null && value.valueType() != ConfigValueType.NULL;
@@ -235,6 +259,10 @@ public final class Settings {
     private static long sizeBytes(Config config) {
         boolean plain = PLAIN_NUMBER.matcher(config.getString("v")).matches();
         return plain ? wholeNumber(config) : config.getBytes("v");
+    }
+
+    private static long wholeNumberIn(ConfigValue value) {
+        return wholeNumber(ConfigFactory.empty().withValue("v", value));
     }
 
     /** Typesafe Config would cut 1.5 down to 1, and a number that is too large to the largest there is. */

@@ -38,7 +38,7 @@ public final class FilterRunner implements AutoCloseable {
     private final ArrayDeque<LentFrame> waiting = new ArrayDeque<>();
     private final ArrayDeque<LentFrame> decided = new ArrayDeque<>();
     private long seenBytes;
-    private long keptEnd;
+    private long keptEnd = Long.MIN_VALUE; // a slice may begin before the stream does
     private long unannouncedLost;
     private long cutFrames;
 
@@ -168,9 +168,12 @@ public final class FilterRunner implements AutoCloseable {
     /** Ends the filter. Only when none of its frames is held any more may its memory go. */
     @Override
     public void close() {
-        filter.close();
-        if (scratchMemory != null) {
-            scratchMemory.close();
+        try {
+            filter.close();
+        } finally {
+            if (scratchMemory != null) {
+                scratchMemory.close();
+            }
         }
     }
 
@@ -212,6 +215,10 @@ public final class FilterRunner implements AutoCloseable {
                         + ", which overlaps or precedes the one that ended at " + (keptEnd - frame.seenStart()));
             }
             keptEnd = end;
+            if (offset >= 0) {
+                frame.choose(offset, length);
+                return;
+            }
             for (LentFrame part : waiting) { // frames that went on before their time are not among them
                 long from = Math.max(start, part.seenStart());
                 long to = Math.min(end, part.seenEnd());

@@ -9,6 +9,8 @@ import dev.sluice.device.FedDevice;
 import dev.sluice.device.FrameBatch;
 import dev.sluice.filter.Filter;
 import dev.sluice.filter.FilterFactory;
+import dev.sluice.filter.Frame;
+import dev.sluice.filter.Kept;
 import dev.sluice.filter.Problems;
 import dev.sluice.filter.Settings;
 import dev.sluice.metrics.SourceCounters;
@@ -25,6 +27,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
@@ -48,10 +51,15 @@ public final class FilterTester implements AutoCloseable {
 
     private final FedDevice device;
     private final FramePool pool;
+    private final int mostFrameBytes;
+
+    /** The first does what an earlier filter of a chain would do; the others are under test. */
     private final List<FilterRunner> runners = new ArrayList<>();
+
     private final FrameBatch batch = new FrameBatch(1);
     private final ArrayDeque<LentFrame> inUse = new ArrayDeque<>();
     private final ArrayDeque<Output> asTheyWent = new ArrayDeque<>();
+    private List<byte[]> nextSlices = List.of();
     private boolean finished;
 
     /**
@@ -85,9 +93,12 @@ public final class FilterTester implements AutoCloseable {
     FilterTester(List<String> names, List<Supplier<Filter>> makers, int buffers, int mostFrameBytes) {
         try {
             int page = 4096;
-            device = new FedDevice("test", buffers, (long) (mostFrameBytes + page - 1) / page * page);
+            this.mostFrameBytes = mostFrameBytes;
+            // Twice as long, so that slices find room for what is left out between them.
+            device = new FedDevice("test", buffers, (2L * mostFrameBytes + page - 1) / page * page);
             pool = new FramePool(device, new SourceCounters());
-            long most = pool.mostFrameBytes();
+            runners.add(new FilterRunner("before it", () -> this::keepSlices, pool, pool.mostFrameBytes()));
+            long most = mostFrameBytes;
             for (int i = 0; i < makers.size(); i++) {
                 runners.add(new FilterRunner(names.get(i), makers.get(i), pool, most));
                 most = runners.getLast().mostFrameBytes();
@@ -109,7 +120,7 @@ public final class FilterTester implements AutoCloseable {
      * A filter from its node's settings.
      *
      * @param buffers of the source
-     * @param mostFrameBytes size of each, rounded up to whole pages
+     * @param mostFrameBytes the most bytes that a frame has
      * @throws AssertionError with all that is wrong with the settings
      */
     public static FilterTester of(FilterFactory factory, String settings, int buffers, int mostFrameBytes) {
@@ -165,15 +176,27 @@ public final class FilterTester implements AutoCloseable {
 
     /** Feeds the next frame, before which {@code lostBytes} bytes were lost. */
     public List<Output> frame(byte[] bytes, long lostBytes) {
+        return frame(lostBytes, TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis()), bytes);
+    }
+
+    /**
+     * Feeds the next frame in one or more slices, as a filter sees it that comes after another, before which {@code
+     * lostBytes} bytes were lost, and which was completed at {@code timeNanos}.
+     */
+    public List<Output> frame(long lostBytes, long timeNanos, byte[]... slices) {
         if (finished) {
             throw new IllegalStateException("the stream was finished");
         }
-        if (bytes.length == 0 || bytes.length > pool.mostFrameBytes()) {
-            throw new IllegalArgumentException(
-                    "a frame has 1 to " + pool.mostFrameBytes() + " bytes here, not " + bytes.length);
+        long size = Arrays.stream(slices).mapToLong(slice -> slice.length).sum();
+        if (size == 0 || size > mostFrameBytes) {
+            throw new IllegalArgumentException("a frame has 1 to " + mostFrameBytes + " bytes here, not " + size);
+        }
+        if (Arrays.stream(slices).anyMatch(slice -> slice.length == 0)) {
+            throw new IllegalArgumentException("a slice has at least 1 byte");
         }
         try {
-            if (!device.fill(MemorySegment.ofArray(bytes), lostBytes)) {
+            nextSlices = List.of(slices);
+            if (!device.fill(MemorySegment.ofArray(apart(nextSlices)), lostBytes, timeNanos)) {
                 throw new AssertionError("no buffer is free: the filter holds on to all " + pool.size());
             }
             device.acquire(batch);
@@ -188,6 +211,26 @@ public final class FilterTester implements AutoCloseable {
             throw new AssertionError(e.getMessage(), e);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** With a byte between slices that no filter sees. */
+    private static byte[] apart(List<byte[]> slices) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        for (byte[] slice : slices) {
+            if (all.size() > 0) {
+                all.write(FedDevice.POISON);
+            }
+            all.writeBytes(slice);
+        }
+        return all.toByteArray();
+    }
+
+    private void keepSlices(Frame frame, Kept kept) {
+        long at = 0;
+        for (byte[] slice : nextSlices) {
+            kept.keep(at, slice.length);
+            at += slice.length + 1;
         }
     }
 

@@ -69,13 +69,13 @@ final class FilterTestReader {
     }
 
     private Optional<Topology.Content> file(Settings settings, String key) {
-        return settings.has(key)
+        return settings.written(key)
                 ? Optional.of(new Topology.InFile(folder.resolve(TopologyReader.path(settings, key))))
                 : Optional.empty();
     }
 
     private static Optional<Topology.Content> hex(Settings settings, String key) {
-        if (!settings.has(key)) {
+        if (!settings.written(key)) {
             return Optional.empty();
         }
         String text = settings.any(key);
@@ -88,7 +88,7 @@ final class FilterTestReader {
 
     private static Optional<Topology.Content> hash(Settings settings) {
         String key = "output-sha256";
-        if (!settings.has(key)) {
+        if (!settings.written(key)) {
             return Optional.empty();
         }
         String text = settings.text(key);

@@ -72,7 +72,7 @@ final class Plugins {
         Path base = Path.of(System.getProperty("sluice.home", ""));
         Path resolved = base.resolve(folder);
         if (!Files.isDirectory(resolved)) {
-            if (global.has("plugins")) {
+            if (global.written("plugins")) {
                 global.problem(
                         "plugins",
                         "is \"" + folder + "\", which is not a folder (" + resolved.toAbsolutePath()

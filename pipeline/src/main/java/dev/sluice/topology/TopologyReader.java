@@ -369,8 +369,8 @@ public final class TopologyReader {
     }
 
     private static Topology.Sink tcp(Topology.Input input, Settings settings) {
-        boolean connects = settings.has("connect");
-        boolean listens = settings.has("listen");
+        boolean connects = settings.written("connect");
+        boolean listens = settings.written("listen");
         if (connects && listens) {
             settings.problem("listen", "is there besides connect; write one of them");
         } else if (!connects && !listens) {
@@ -393,7 +393,7 @@ public final class TopologyReader {
     /** Settings that would do nothing, since they are for a sink that has the other address. */
     private static void forTheOther(Settings settings, List<String> keys, String other) {
         for (String key : keys) {
-            if (settings.has(key)) {
+            if (settings.written(key)) {
                 settings.problem(key, "is only for a sink with " + other + "; leave it out");
             }
         }
@@ -406,7 +406,7 @@ public final class TopologyReader {
             Transports.Options transport,
             int sendBufferBytes) {
         HostAndPort to =
-                settings.has("connect") ? HostAndPort.read(settings, "connect") : new HostAndPort("localhost", 1);
+                settings.written("connect") ? HostAndPort.read(settings, "connect") : new HostAndPort("localhost", 1);
         Duration min = settings.duration("reconnect-min", Duration.ofMillis(1));
         Duration max = settings.duration("reconnect-max", Duration.ofMillis(1));
         if (max.compareTo(min) < 0) {
@@ -432,13 +432,13 @@ public final class TopologyReader {
         String text = settings.text("listen");
         HostAndPort parsed = HostAndPort.parse(text);
         InetAddress address = parsed == null ? null : literal(parsed.host());
-        List<Cidr> allow = settings.has("allow") ? networks(settings) : List.of();
+        List<Cidr> allow = settings.written("allow") ? networks(settings) : List.of();
         if (address == null && !text.isBlank()) {
             settings.problem(
                     "listen",
                     "is \"" + text + "\"; write \"address:port\" with an address of this machine, such as "
                             + "127.0.0.1:7000 or [::1]:7000, or 0.0.0.0:7000 for all that it has");
-        } else if (address != null && !address.isLoopbackAddress() && !settings.has("allow")) {
+        } else if (address != null && !address.isLoopbackAddress() && !settings.written("allow")) {
             settings.problem(
                     "listen",
                     "is \"" + text + "\", which others can reach: name who may connect, allow = [\"192.0.2.0/24\"]");

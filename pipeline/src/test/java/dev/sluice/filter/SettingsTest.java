@@ -236,4 +236,38 @@ final class SettingsTest {
         assertThat(placed("sinks.daq.v = [a, b]", settings -> settings.problem("v", "b", "is wrong")))
                 .containsExactly("1:19");
     }
+
+    @Test
+    void someWholeNumbersAreAListOrOne() {
+        assertThat(settings("v = [0, 3, 7]").counts("v", 0, 7)).containsExactly(0L, 3L, 7L);
+        assertThat(settings("v = 3").counts("v", 0, 7)).containsExactly(3L);
+        assertThat(settings("", "v = [1]").counts("v", 0, 7)).containsExactly(1L);
+        assertThat(texts()).isEmpty();
+    }
+
+    @Test
+    void whatIsNoListOfWholeNumbersIsAProblem() {
+        for (String value : List.of("[]", "[0, 8]", "[1.5]", "[[1]]", "many", "{ a = 1 }")) {
+            settings("v = " + value).counts("v", 0, 7);
+        }
+        assertThat(texts())
+                .containsExactly(
+                        "sinks.daq.v is empty",
+                        "sinks.daq.v has 8; each must be from 0 to 7",
+                        "sinks.daq.v is [1.5], which is not a whole number or a list of whole numbers",
+                        "sinks.daq.v is [[1]], which is not a whole number or a list of whole numbers",
+                        "sinks.daq.v is \"many\", which is not a whole number or a list of whole numbers",
+                        "sinks.daq.v is {\"a\":1}, which is not a whole number or a list of whole numbers");
+    }
+
+    @Test
+    void aKeyThatNeedNotBeWrittenIsAskedFor() {
+        Settings settings = settings("a = 1, b = null", "c = 1");
+        assertThat(settings.has("a")).isTrue();
+        assertThat(settings.has("b")).isFalse();
+        assertThat(settings.has("c")).as("it has a default").isTrue();
+        assertThat(settings.has("d")).isFalse();
+        settings.finish();
+        assertThat(texts()).isEmpty();
+    }
 }

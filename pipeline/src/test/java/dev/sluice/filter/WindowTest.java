@@ -5,67 +5,75 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.RandomCases;
 import dev.sluice.testkit.FilterTester;
-import java.util.BitSet;
+import dev.sluice.testkit.FilterTester.Output;
+import java.io.ByteArrayOutputStream;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 
 final class WindowTest {
 
-    private record Slice(long offset, long length) {}
+    /** The numbers from 0 on: a byte tells where it came from. */
+    private static byte[] counting(int size) {
+        byte[] bytes = new byte[size];
+        for (int i = 0; i < size; i++) {
+            bytes[i] = (byte) i;
+        }
+        return bytes;
+    }
 
-    private static List<Slice> keep(Window window, int size) {
-        try (FilterTester tester = FilterTester.of(window)) {
-            return tester.frame(new byte[size]).stream()
-                    .flatMap(frame -> frame.slices().stream())
-                    .map(slice -> new Slice(slice.offset(), slice.bytes().length))
+    private static List<String> slices(String settings, int size) {
+        try (FilterTester tester = FilterTester.of(new Window.Factory(), settings)) {
+            return tester.frame(counting(size)).stream()
+                    .flatMap(output -> output.slices().stream())
+                    .map(slice -> slice.offset() + "+" + slice.bytes().length)
                     .toList();
         }
     }
 
     @Test
     void keepsAWindowEverySoManyBytesCutAtTheEnd() {
-        assertThat(keep(new Window(10, 4, 20), 52))
-                .containsExactly(new Slice(10, 4), new Slice(30, 4), new Slice(50, 2));
+        assertThat(slices("offset = 10, length = 4, every = 20", 52)).containsExactly("10+4", "30+4", "50+2");
+        assertThat(slices("length = 2, every = 3", 4)).as("offset is 0").containsExactly("0+2", "3+1");
     }
 
     @Test
     void keepsNothingOfAFrameThatEndsBeforeTheFirstWindow() {
-        assertThat(keep(new Window(10, 4, 20), 10)).isEmpty();
-        assertThat(keep(new Window(Long.MAX_VALUE, 4, 20), 10)).isEmpty();
+        assertThat(slices("offset = 10, length = 4, every = 20", 10)).isEmpty();
+        assertThat(slices("offset = 9223372036854775807, length = 4, every = 20", 10))
+                .isEmpty();
     }
 
     @Test
     void aWindowThatNeverEndsIsTheRestOfTheFrame() {
-        assertThat(keep(new Window(3, Long.MAX_VALUE, Long.MAX_VALUE), 10)).containsExactly(new Slice(3, 7));
+        String endless = Long.toString(Long.MAX_VALUE);
+        assertThat(slices("offset = 3, length = " + endless + ", every = " + endless, 10))
+                .containsExactly("3+7");
     }
 
     @Test
     void keepsExactlyTheBytesOfTheDefinition() {
-        RandomCases.run(500, random -> {
-            int size = random.nextInt(1, 200);
+        RandomCases.run(1000, random -> {
             int offset = random.nextInt(50);
             int every = random.nextInt(1, 50);
             int length = random.nextInt(1, every + 1);
-            BitSet expected = new BitSet();
-            for (int at = offset; at < size; at++) {
-                expected.set(at, (at - offset) % every < length);
+            RandomStream stream = new RandomStream(random);
+            ByteArrayOutputStream expected = new ByteArrayOutputStream();
+            for (RandomStream.Piece piece : stream.pieces) {
+                for (int at = offset; at < piece.bytes().length; at++) {
+                    if ((at - offset) % every < length) {
+                        expected.write(piece.bytes()[at]);
+                    }
+                }
             }
-            BitSet kept = new BitSet();
-            for (Slice slice : keep(new Window(offset, length, every), size)) {
-                kept.set((int) slice.offset(), (int) (slice.offset() + slice.length()));
+            ByteArrayOutputStream kept = new ByteArrayOutputStream();
+            String settings = "offset = " + offset + ", length = " + length + ", every = " + every;
+            try (FilterTester tester =
+                    FilterTester.of(new Window.Factory(), settings, 16, RandomStream.MOST_FRAME_BYTES)) {
+                stream.feed(tester).stream().map(Output::bytes).forEach(kept::writeBytes);
             }
-            assertThat(kept).isEqualTo(expected);
+            assertThat(kept.toByteArray()).isEqualTo(expected.toByteArray());
         });
-    }
-
-    @Test
-    void isFoundByItsTypeAndReadFromItsSettings() {
-        assertThat(problems("offset = 1KiB, length = 2, every = 3")).isEmpty();
-        assertThat(problems("length = 2, every = 3")).isEmpty();
-        try (FilterTester tester = FilterTester.of(factory(), "length = 2, every = 3")) {
-            assertThat(tester.frame(new byte[] {1, 2, 3, 4}).getFirst().bytes()).containsExactly(1, 2, 4);
-        }
     }
 
     @Test
@@ -81,15 +89,15 @@ final class WindowTest {
                 .startsWith("filters.tested has no length; write ");
     }
 
-    private static FilterFactory factory() {
-        return ServiceLoader.load(FilterFactory.class).stream()
-                .map(ServiceLoader.Provider::get)
-                .filter(factory -> factory.type().equals("window"))
-                .findFirst()
-                .orElseThrow();
+    private static List<String> problems(String settings) {
+        return FilterTester.problems(new Window.Factory(), settings);
     }
 
-    private static List<String> problems(String text) {
-        return FilterTester.problems(factory(), text);
+    @Test
+    void theFiltersThatShipAreFoundByTheirTypes() {
+        List<String> types = ServiceLoader.load(FilterFactory.class).stream()
+                .map(provider -> provider.get().type())
+                .toList();
+        assertThat(types).contains("channels", "every", "limit", "tag", "threshold", "window");
     }
 }

@@ -54,7 +54,7 @@ final class LentFrameTest {
         for (int at = 0; at < bytes; at++) {
             content[at] = (byte) (at * 31 + at / 256);
         }
-        assertThat(device.fill(MemorySegment.ofArray(content), lostBefore)).isTrue();
+        assertThat(device.fill(MemorySegment.ofArray(content), lostBefore, 0)).isTrue();
         FrameBatch batch = new FrameBatch(1);
         device.acquire(batch);
         return pool.lend(batch, 0);
