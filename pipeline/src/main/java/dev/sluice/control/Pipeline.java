@@ -263,7 +263,7 @@ final class Pipeline {
             return;
         }
         if (before != null) {
-            before.runner().close();
+            close(before);
         }
         FilterRunner runner = new FilterRunner(filter.name(), filter.maker(), pool, mostFrameBytes);
         filters.put(stream, new OpenFilter(filter, mostFrameBytes, runner));
@@ -575,7 +575,7 @@ final class Pipeline {
                                 && keptSources.contains(filter.getKey().source())
                                 && filter.getValue().filter().node().sameAs(now.node());
                         if (!kept) {
-                            filter.getValue().runner().close();
+                            close(filter.getValue());
                         }
                         return !kept;
                     });
@@ -651,9 +651,18 @@ final class Pipeline {
         if (reactor != null) {
             reactor.close();
         }
-        filters.values().forEach(filter -> filter.runner().close());
+        filters.values().forEach(Pipeline::close);
         sources.values().forEach(this::close);
         return new Closed(failure);
+    }
+
+    /** A filter that fails at its end shall not keep a device open. */
+    private static void close(OpenFilter filter) {
+        try {
+            filter.runner().close();
+        } catch (RuntimeException | LinkageError | StackOverflowError e) {
+            LOG.warn("filter {} failed when it was closed: {}", filter.filter().name(), e.toString());
+        }
     }
 
     private static void closeUnused(RotatingFile file) {

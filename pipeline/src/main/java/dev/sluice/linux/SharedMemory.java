@@ -7,6 +7,9 @@ import java.nio.file.Path;
 /** Memory mapped into the process, shared with the kernel object behind it (man 2 mmap). */
 public final class SharedMemory implements AutoCloseable {
 
+    /** The kernel takes 249 bytes, and UTF-8 has up to 4 for a character. */
+    private static final int MOST_NAME_CHARACTERS = 60;
+
     private final MemorySegment segment;
     private boolean mapped = true;
 
@@ -15,10 +18,15 @@ public final class SharedMemory implements AutoCloseable {
         segment = MemorySegment.ofAddress(address).reinterpret(bytes);
     }
 
-    /** New memory of a kernel file without a name (man 2 memfd_create): page-backed, zeroed, writable. */
+    /**
+     * New memory of a kernel file without a name (man 2 memfd_create): page-backed, zeroed, writable.
+     *
+     * @param name for people who look into /proc; cut where the kernel takes no more
+     */
     public static SharedMemory anonymous(String name, long bytes) throws LinuxException {
         String what = "memfd of " + bytes + " bytes";
-        int fd = LinuxException.check(Libc.memfdCreate(name, Constants.MFD_CLOEXEC), what);
+        String shown = name.substring(0, Math.min(name.length(), MOST_NAME_CHARACTERS));
+        int fd = LinuxException.check(Libc.memfdCreate(shown, Constants.MFD_CLOEXEC), what);
         try {
             LinuxException.check(Libc.ftruncate(fd, bytes), what);
             return map(fd, bytes, Constants.PROT_READ | Constants.PROT_WRITE, what);

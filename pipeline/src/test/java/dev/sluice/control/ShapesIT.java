@@ -11,6 +11,7 @@ import java.io.DataInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -24,6 +25,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -200,7 +202,7 @@ class ShapesIT {
                 if (sink.tcp()) {
                     ServerSocket server = new ServerSocket();
                     server.setReceiveBufferSize(32 << 10);
-                    server.bind(new java.net.InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                    server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
                     servers.put(sink.name(), server);
                     ports.put(sink.name(), server.getLocalPort());
                     received.put(sink.name(), receive(server, sink.slow()));
@@ -229,6 +231,30 @@ class ShapesIT {
                 server.close();
             }
         }
+    }
+
+    /** A chain of filters as long as a file may be confused, and sinks by the hundred. */
+    @Test
+    void aThousandNodesRun() throws Exception {
+        StringBuilder text = new StringBuilder("sluice {\n");
+        text.append("sources.src { type = simulated, buffer-size = 4KiB, buffers = 4, frames = 50 }\n");
+        String before = "src";
+        for (int i = 0; i < 400; i++) {
+            text.append("filters.f%d { type = window, from = %s, length = 8, every = 8 }%n".formatted(i, before));
+            before = "f" + i;
+        }
+        for (int i = 0; i < 599; i++) {
+            text.append("sinks.s%d { type = discard, from = %s }%n".formatted(i, before));
+        }
+        PipelineSystem system =
+                PipelineSystem.start(TopologyTexts.valid(text.append("}\n").toString()));
+        assertThat(system.outcome().get(2, TimeUnit.MINUTES).failure()).isNull();
+        assertThat(system.counters().sinks()).hasSize(599);
+        assertThat(system.counters().sinks().values()).allSatisfy(sink -> {
+            assertThat(sink.framesSent.value()).isEqualTo(50);
+            assertThat(sink.kept.value()).isEqualTo(50 * 4096);
+        });
+        assertThat(system.counters().source("src").device().free()).isEqualTo(4);
     }
 
     private static void check(
