@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
@@ -50,13 +51,16 @@ final class RunCommand implements Callable<Integer> {
         if (topology.isEmpty()) {
             return Main.EXIT_CONFIG;
         }
+        // Before it runs: a signal that comes meanwhile is kept until it does.
+        CompletableFuture<PipelineSystem> running = new CompletableFuture<>();
+        Hangup.handle(() -> reload(running.join()), () -> running.join().drain());
         PipelineSystem system = PipelineSystem.start(topology.get());
-        Hangup.handle(() -> reload(system), system::drain);
+        running.complete(system);
         return Foreground.run(system, live, outcome -> report(outcome, err));
     }
 
     /** Only a file without problems changes anything. */
-    private void reload(PipelineSystem system) {
+    private synchronized void reload(PipelineSystem system) {
         List<Problems.Problem> problems;
         switch (TopologyReader.read(file)) {
             case TopologyReader.Invalid invalid -> problems = invalid.problems();

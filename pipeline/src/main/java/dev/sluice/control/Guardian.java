@@ -10,7 +10,6 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -25,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * The root of the actors: starts the pipelines of a topology, passes on the wish to stop or to change, and ends with the
  * last of them. One that fails does not touch the others.
  *
- * <p>In a change, a pipeline that has a source in common with one of the new topology becomes that one. The others are
- * drained, and what is new is started when they are gone: it may want their devices.
+ * <p>In a change, a pipeline that has nodes in common with one of the new topology, and neither with another, becomes that
+ * one. The others (also those that are split or joined) are drained, and what is new is started when they are gone: it may
+ * want their devices.
  */
 final class Guardian extends AbstractBehavior<Guardian.Message> {
 
@@ -49,6 +49,10 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
     private final Map<String, Running> pipelines = new LinkedHashMap<>();
     private final Set<String> leaving = new HashSet<>();
     private final List<Topology> waiting = new ArrayList<>();
+
+    /** What came to its end by itself: it does not begin again because of a change elsewhere. */
+    private final List<Topology> finished = new ArrayList<>();
+
     private final ActorRef<Pipeline.End> ended;
     private int started;
     private boolean draining;
@@ -105,36 +109,44 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
         waiting.clear();
         Map<String, Running> old = new LinkedHashMap<>(pipelines);
         old.keySet().removeAll(leaving);
-        for (Topology part : change.topology().pipelines()) {
-            Optional<String> same = old.entrySet().stream()
-                    .filter(running -> shareASource(running.getValue().topology(), part))
+        List<Topology> parts = change.topology().pipelines();
+        Set<String> kept = new HashSet<>();
+        for (Topology part : parts) {
+            List<String> before = old.entrySet().stream()
+                    .filter(running -> shareANode(running.getValue().topology(), part))
                     .map(Map.Entry::getKey)
-                    .findFirst();
-            if (same.isEmpty()) {
+                    .toList();
+            Running one = before.size() == 1 ? old.get(before.getFirst()) : null;
+            if (one != null
+                    && parts.stream()
+                                    .filter(other -> shareANode(one.topology(), other))
+                                    .count()
+                            == 1) {
+                kept.add(before.getFirst());
+                become(before.getFirst(), one, part);
+            } else if (!before.isEmpty() || finished.stream().noneMatch(part::sameAs)) {
                 waiting.add(part);
-            } else {
-                become(same.get(), old.remove(same.get()), part);
             }
         }
         old.forEach((id, running) -> {
-            leaving.add(id);
-            running.actor().tell(new Pipeline.Drain());
+            if (!kept.contains(id)) {
+                leaving.add(id);
+                running.actor().tell(new Pipeline.Drain());
+            }
         });
         startWaiting();
         return this;
     }
 
-    private void become(String id, @Nullable Running running, Topology part) {
-        if (running != null && !running.topology().sameAs(part)) {
+    private void become(String id, Running running, Topology part) {
+        if (!running.topology().sameAs(part)) {
             running.actor().tell(new Pipeline.Change(part));
             pipelines.put(id, new Running(running.actor(), part));
         }
     }
 
-    private static boolean shareASource(Topology one, Topology other) {
-        return one.sources().stream()
-                .anyMatch(source ->
-                        other.sources().stream().anyMatch(s -> s.name().equals(source.name())));
+    private static boolean shareANode(Topology one, Topology other) {
+        return one.nodes().keySet().stream().anyMatch(other.nodes()::containsKey);
     }
 
     private void startWaiting() {
@@ -158,6 +170,9 @@ final class Guardian extends AbstractBehavior<Guardian.Message> {
 
     private Behavior<Message> gone(String pipeline, @Nullable Throwable why) {
         Running gone = pipelines.remove(pipeline);
+        if (gone != null && why == null && !leaving.contains(pipeline)) {
+            finished.add(gone.topology());
+        }
         leaving.remove(pipeline);
         startWaiting();
         if (why != null && gone != null && !pipelines.isEmpty()) {

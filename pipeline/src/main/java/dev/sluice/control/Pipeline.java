@@ -16,8 +16,6 @@ import dev.sluice.stream.DiscardStage;
 import dev.sluice.stream.FileStage;
 import dev.sluice.stream.FilterException;
 import dev.sluice.stream.FilterRunner;
-import dev.sluice.stream.FilterStage;
-import dev.sluice.stream.FlowStage;
 import dev.sluice.stream.FramePool;
 import dev.sluice.stream.LentFrame;
 import dev.sluice.stream.PipelineGraph;
@@ -32,6 +30,7 @@ import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transport;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -41,6 +40,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executor;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -48,13 +48,11 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.apache.pekko.stream.FlowShape;
 import org.apache.pekko.stream.Graph;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SinkShape;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
-import org.apache.pekko.stream.stage.GraphStage;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -91,7 +89,13 @@ final class Pipeline {
 
     private record OpeningFailed(Throwable cause) implements Message {}
 
-    private record StreamsEnded(@Nullable Throwable failure) implements Message {}
+    /** @param failures of the sinks that did not do all that they were given, by name */
+    private record StreamsEnded(Map<String, Throwable> failures) implements Message {
+        @Nullable
+        Throwable first() {
+            return failures.isEmpty() ? null : failures.values().iterator().next();
+        }
+    }
 
     private record ConnectorStopped(ActorRef<?> connector) implements Message {}
 
@@ -186,6 +190,9 @@ final class Pipeline {
     private boolean drainWhenRunning;
     private @Nullable Topology next;
 
+    /** What ran before a change, until that has opened all it needs. */
+    private @Nullable Topology previous;
+
     /** @param id what its end is told with */
     static Behavior<Message> create(String id, Topology topology, RunCounters counters, ActorRef<End> ended) {
         return Behaviors.setup(context -> new Pipeline(context, id, topology, counters, ended).opening());
@@ -227,13 +234,7 @@ final class Pipeline {
                     sources.put(source.name(), new OpenSource(source, device, new FramePool(device, counted)));
                 }
             }
-            for (Topology.FilterNode filter : topology.filters()) {
-                for (Topology.Stream stream : topology.streams(filter.name())) {
-                    if (filter instanceof Topology.OfFilter ofFilter) {
-                        open(ofFilter, stream);
-                    }
-                }
-            }
+            openFilters();
             openSinks();
             return new Opened();
         } catch (IOException | FilterException e) {
@@ -249,10 +250,50 @@ final class Pipeline {
             }
         }
         for (Topology.Sink sink : topology.sinks()) {
-            if (sink instanceof Topology.FileSink file && !sinks.containsKey(sink.name())) {
+            if (sink instanceof Topology.FileSink file
+                    && !sinks.containsKey(sink.name())
+                    && !files.containsKey(sink.name())) {
                 files.put(sink.name(), RotatingFile.open(file.file()));
             }
         }
+    }
+
+    /** In the order in which frames pass them: what one may emit is what the next must be ready for. */
+    private void openFilters() throws FilterException {
+        Map<Topology.Stream, Topology.OfFilter> all = new LinkedHashMap<>();
+        for (Topology.FilterNode filter : topology.filters()) {
+            if (filter instanceof Topology.OfFilter ofFilter) {
+                topology.streams(filter.name()).forEach(stream -> all.put(stream, ofFilter));
+            }
+        }
+        List<Topology.Stream> inOrder = new ArrayList<>(all.keySet());
+        inOrder.sort(Comparator.comparingInt(stream -> stream.nodes().size()));
+        for (Topology.Stream stream : inOrder) {
+            open(open(all, stream), stream);
+        }
+        for (OpenSource source : sources.values()) {
+            shareLookback(source);
+        }
+    }
+
+    /** All filters that look back over one source have a quarter of its buffers between them, and each at least one. */
+    private void shareLookback(OpenSource source) throws FilterException {
+        List<FilterRunner> lookingBack = new ArrayList<>();
+        filters.forEach((stream, filter) -> {
+            if (stream.source().equals(source.source().name())
+                    && filter.runner().looksBack()) {
+                lookingBack.add(filter.runner());
+            }
+        });
+        int buffers = source.pool().size();
+        if (lookingBack.size() > buffers / 2) {
+            throw new FilterException(
+                    source.source().name(),
+                    new IllegalArgumentException(lookingBack.size() + " filters look back over the frames of source "
+                            + source.source().name() + ", and each holds at least one of its " + buffers
+                            + " buffers: give it at least " + 2 * lookingBack.size()));
+        }
+        lookingBack.forEach(runner -> runner.mostWaiting(Math.max(1, buffers / 4 / lookingBack.size())));
     }
 
     private void open(Topology.OfFilter filter, Topology.Stream stream) throws FilterException {
@@ -317,6 +358,7 @@ final class Pipeline {
 
     private Behavior<Message> running() {
         everRan = true;
+        previous = null;
         PipelineGraph graph = new PipelineGraph(topology, pools());
         acquiring.clear();
         sources.forEach((name, source) -> graph.source(
@@ -328,7 +370,11 @@ final class Pipeline {
                         })));
         for (Topology.FilterNode filter : topology.filters()) {
             for (Topology.Stream stream : topology.streams(filter.name())) {
-                graph.filter(stream, filterStage(filter, stream));
+                switch (filter) {
+                    case Topology.OfFilter ofFilter ->
+                        graph.filter(stream, open(filters, stream).runner());
+                    case Topology.OfFlow ofFlow -> graph.flow(stream, filter.name(), ofFlow.maker());
+                }
             }
         }
         for (Topology.Sink sink : topology.sinks()) {
@@ -336,13 +382,16 @@ final class Pipeline {
             SinkCounters counted = counters.sink(sink.name());
             graph.sink(sink.name(), sinkStage(open, counted), open.streams, counted);
         }
-        graph.run(Materializer.createMaterializer(context));
         List<CompletableFuture<?>> ends = new ArrayList<>();
+        ends.add(graph.run(Materializer.createMaterializer(context)).toCompletableFuture());
         acquiring.values().forEach(source -> ends.add(source.ended().toCompletableFuture()));
-        controls().forEach(sink -> ends.add(sink.ended().toCompletableFuture()));
+        Map<String, Throwable> failures = new ConcurrentSkipListMap<>();
+        sinks.forEach((name, sink) -> sink.controls.forEach(control -> ends.add(control.ended()
+                .handle((done, failure) -> failure == null ? null : failures.putIfAbsent(name, unwrap(failure)))
+                .toCompletableFuture())));
         context.pipeToSelf(
                 CompletableFuture.allOf(ends.toArray(new CompletableFuture<?>[0])),
-                (done, failure) -> new StreamsEnded(failure == null ? null : unwrap(failure)));
+                (done, defect) -> new StreamsEnded(defect == null ? failures : Map.of("", unwrap(defect))));
         Topology changed = next;
         next = null;
         if (drainWhenRunning) {
@@ -353,7 +402,7 @@ final class Pipeline {
         return Behaviors.receive(Message.class)
                 .onMessage(Drain.class, d -> drain())
                 .onMessage(Change.class, change -> changing(change.topology()))
-                .onMessage(StreamsEnded.class, end -> stopping(end.failure()))
+                .onMessage(StreamsEnded.class, end -> stopping(end.first()))
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .build();
     }
@@ -368,19 +417,6 @@ final class Pipeline {
         List<SinkControl> controls = new ArrayList<>();
         sinks.values().forEach(sink -> controls.addAll(sink.controls));
         return controls;
-    }
-
-    private GraphStage<FlowShape<LentFrame, LentFrame>> filterStage(
-            Topology.FilterNode filter, Topology.Stream stream) {
-        return switch (filter) {
-            case Topology.OfFilter ofFilter ->
-                new FilterStage(open(filters, stream).runner());
-            case Topology.OfFlow ofFlow ->
-                new FlowStage(
-                        filter.name(),
-                        ofFlow.maker(),
-                        open(sources, stream.source()).pool());
-        };
     }
 
     private OpenSink openSink(Topology.Sink sink) {
@@ -487,7 +523,19 @@ final class Pipeline {
     }
 
     /** Ends the streams; what the other topology has just the same leaves open what it has. */
-    private Behavior<Message> changing(Topology other) {
+    private Behavior<Message> changing(Topology wanted) {
+        Set<String> finished = new HashSet<>();
+        for (Topology.Sink sink : wanted.sinks()) {
+            OpenSink open = sinks.get(sink.name());
+            if (open != null
+                    && open.sink.node().sameAs(sink.node())
+                    && open.controls.stream()
+                            .allMatch(control ->
+                                    control.ended().toCompletableFuture().isDone())) {
+                finished.add(sink.name()); // its sources have ended, or it has failed, which will be told
+            }
+        }
+        Topology other = wanted.without(finished);
         Set<String> keptSources = new HashSet<>();
         for (Topology.Source source : other.sources()) {
             OpenSource open = sources.get(source.name());
@@ -496,8 +544,15 @@ final class Pipeline {
             }
         }
         Set<String> keptSinks = new HashSet<>();
+        Set<String> keptFiles = new HashSet<>();
         for (Topology.Sink sink : other.sinks()) {
             OpenSink open = sinks.get(sink.name());
+            if (open != null
+                    && open.sink instanceof Topology.FileSink old
+                    && sink instanceof Topology.FileSink now
+                    && old.file().equals(now.file())) {
+                keptFiles.add(sink.name());
+            }
             if (open != null
                     && open.sink.node().sameAs(sink.node())
                     && open.ways.equals(other.streams(sink.name()))
@@ -510,6 +565,10 @@ final class Pipeline {
                 if (sink.connector != null) {
                     sink.connector.tell(new Connector.Detach());
                 }
+                sink.handedOver = true;
+                sink.controls.forEach(SinkControl::handOver);
+            } else if (sink.file != null && keptFiles.contains(name)) {
+                // Other streams go into the same file: it must not be begun anew, or refused since it exists.
                 sink.handedOver = true;
                 sink.controls.forEach(SinkControl::handOver);
             } else {
@@ -527,19 +586,40 @@ final class Pipeline {
         return Behaviors.receive(Message.class)
                 .onMessage(Drain.class, this::onDrainLater)
                 .onMessage(Change.class, this::onChangeLater)
-                .onMessage(
-                        StreamsEnded.class,
-                        end -> end.failure() != null ? stopping(end.failure()) : leaving(other, keptSources, keptSinks))
+                .onMessage(StreamsEnded.class, end -> {
+                    Throwable failure = ofKept(end, keptSinks);
+                    return failure != null ? stopping(failure) : leaving(other, keptSources, keptSinks);
+                })
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .build();
     }
 
+    /** Of sinks that go anyway, nothing is expected but that they try. */
+    private static @Nullable Throwable ofKept(StreamsEnded end, Set<String> keptSinks) {
+        Throwable first = null;
+        for (Map.Entry<String, Throwable> failure : end.failures().entrySet()) {
+            if (keptSinks.contains(failure.getKey()) || failure.getKey().isEmpty()) {
+                first = first == null ? failure.getValue() : first;
+            } else {
+                LOG.warn(
+                        "{}, which goes: {}",
+                        failure.getKey(),
+                        failure.getValue().getMessage());
+            }
+        }
+        return first;
+    }
+
     /** What is not wanted any more goes before what is new comes: it may want the same address. */
     private Behavior<Message> leaving(Topology other, Set<String> keptSources, Set<String> keptSinks) {
+        previous = topology;
         topology = other;
         Set<ActorRef<?>> leaving = new HashSet<>();
         sinks.values().removeIf(sink -> {
             boolean kept = keptSinks.contains(sink.sink.name());
+            if (!kept && sink.handedOver && sink.file != null) {
+                files.put(sink.sink.name(), sink.file);
+            }
             if (!kept && sink.connector != null) {
                 leaving.add(sink.connector);
             }
@@ -593,11 +673,41 @@ final class Pipeline {
         context.pipeToSelf(reopened, (opened, failure) -> opened != null ? opened : new OpeningFailed(unwrap(failure)));
         return Behaviors.receive(Message.class)
                 .onMessage(Opened.class, opened -> running())
-                .onMessage(OpeningFailed.class, failed -> stopping(failed.cause()))
+                .onMessage(OpeningFailed.class, failed -> fallBack(failed.cause()))
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .onMessage(Drain.class, this::onDrainLater)
                 .onMessage(Change.class, this::onChangeLater)
                 .build();
+    }
+
+    /** Once: if what ran before cannot be opened any more either, nothing runs. */
+    private Behavior<Message> fallBack(Throwable cause) {
+        Topology before = previous;
+        if (before == null) {
+            return stopping(cause);
+        }
+        LOG.error("the topology before goes on, for the one after cannot: {}", cause.getMessage());
+        previous = null;
+        topology = before;
+        listening.values().forEach(TcpSocket::close);
+        listening.clear();
+        Set<String> keptSources = new HashSet<>();
+        Set<String> wantedFiles = new HashSet<>();
+        for (Topology.Source source : before.sources()) {
+            OpenSource open = sources.get(source.name());
+            if (open != null && open.source().node().sameAs(source.node())) {
+                keptSources.add(source.name());
+            }
+        }
+        before.sinks().forEach(sink -> wantedFiles.add(sink.name()));
+        files.entrySet().removeIf(file -> {
+            boolean wanted = wantedFiles.contains(file.getKey());
+            if (!wanted) {
+                closeUnused(file.getValue());
+            }
+            return !wanted;
+        });
+        return reopening(keptSources);
     }
 
     private Behavior<Message> onConnectorStopped(ConnectorStopped stopped) {
@@ -689,7 +799,13 @@ final class Pipeline {
     private void close(OpenSource source) {
         DeviceCounts last = source.device().counts();
         counters.source(source.source().name()).device(() -> last);
-        source.device().close();
+        if (source.pool().readForGood()) {
+            LOG.warn(
+                    "{}: its memory stays mapped: a flow that was cut off may still read it",
+                    source.source().name());
+        } else {
+            source.device().close();
+        }
     }
 
     private static Throwable unwrap(@Nullable Throwable failure) {

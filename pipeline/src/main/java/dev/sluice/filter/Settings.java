@@ -33,6 +33,8 @@ public final class Settings {
     /** What {@link #text} returns for a key that should have been written; the problem is recorded by then. */
     public static final String MISSING = "?";
 
+    private static final Duration LONGEST = Duration.ofDays(365);
+
     private static final Pattern PLAIN_NUMBER = Pattern.compile("[-+0-9.eE]+");
 
     private final String node;
@@ -102,9 +104,13 @@ public final class Settings {
         return value;
     }
 
-    /** A length of time of at least {@code least}: {@code 200ms}, {@code 5s}. */
+    /** A length of time of at least {@code least} and at most a year: {@code 200ms}, {@code 5s}. */
     public Duration duration(String key, Duration least) {
         Duration value = read(key, "a length of time such as 200ms or 5s", c -> c.getDuration("v"), least);
+        if (value.compareTo(LONGEST) > 0) {
+            problem(key, "is more than a year; it must be at most " + LONGEST.toDays() + " days");
+            return least;
+        }
         if (value.compareTo(least) < 0) {
             problem(key, "is " + value.toMillis() + " ms; it must be at least " + least.toMillis() + " ms");
         }

@@ -3,6 +3,7 @@ package dev.sluice.stream;
 
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.topology.WhenFull;
+import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.List;
 import org.apache.pekko.stream.Attributes;
@@ -27,9 +28,11 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
     private final int mostWaiting;
     private final List<SinkStream> streams;
     private final SinkCounters counters;
+    private final StageLife life;
 
     /** @param mostWaiting frames that may wait, at least 1 */
-    DropStage(WhenFull policy, int mostWaiting, List<SinkStream> streams, SinkCounters counters) {
+    DropStage(WhenFull policy, int mostWaiting, List<SinkStream> streams, SinkCounters counters, StageLife life) {
+        this.life = life;
         this.dropOldest = policy == WhenFull.DROP_OLDEST;
         this.mostWaiting = mostWaiting;
         this.streams = streams;
@@ -57,6 +60,7 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
 
         Logic() {
             super(shape);
+            life.begins();
             setHandlers(in, out, new AbstractInOutHandler() {
                 @Override
                 public void onPush() {
@@ -67,6 +71,7 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
                 @Override
                 public void onPull() {
                     passOn();
+                    flushIfEmpty();
                 }
 
                 @Override
@@ -85,6 +90,17 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         @Override
         public void preStart() {
             pull(in);
+        }
+
+        /** Whoever pulls thinks that this reaches the device, which then would give back what was released. */
+        private void flushIfEmpty() {
+            try {
+                for (int i = 0; i < streams.size() && waiting.isEmpty(); i++) {
+                    streams.get(i).pool().flush();
+                }
+            } catch (IOException e) {
+                failStage(e);
+            }
         }
 
         private void take(LentFrame frame) {
@@ -145,6 +161,7 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         @Override
         public void postStop() {
             waiting.forEach(LentFrame::release);
+            life.ends();
         }
     }
 }

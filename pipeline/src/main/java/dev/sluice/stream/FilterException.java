@@ -6,7 +6,7 @@ public final class FilterException extends Exception {
 
     private static final long serialVersionUID = 1L;
 
-    FilterException(String filter, Throwable cause) {
+    public FilterException(String filter, Throwable cause) {
         super(
                 "filter " + filter + " failed: "
                         + (cause instanceof IllegalArgumentException && cause.getMessage() != null

@@ -24,7 +24,7 @@ public final class FilterRunner implements AutoCloseable {
     private final String name;
     private final Filter filter;
     private final long lookbackBytes;
-    private final int mostWaiting;
+    private int mostWaiting;
     private final long mostFrameBytes;
     private final Choice choice = new Choice();
 
@@ -87,6 +87,16 @@ public final class FilterRunner implements AutoCloseable {
             readOnlyScratch[buffer] = scratch[buffer].asReadOnly();
         }
         return memory;
+    }
+
+    /** Whether frames wait here for what follows them. */
+    public boolean looksBack() {
+        return lookbackBytes > 0;
+    }
+
+    /** Says how many may wait at most; a quarter of the source's buffers, unless it is told otherwise. */
+    public void mostWaiting(int frames) {
+        mostWaiting = frames;
     }
 
     /** The most bytes that a frame can have after it. */

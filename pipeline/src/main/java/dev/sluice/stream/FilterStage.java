@@ -14,15 +14,17 @@ import org.jspecify.annotations.Nullable;
  * Passes frames through one filter. Whatever the filter throws fails the stream with a {@link FilterException}. The filter
  * itself stays its owner's.
  */
-public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
+final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
 
     private final Inlet<LentFrame> in = Inlet.create("FilterStage.in");
     private final Outlet<LentFrame> out = Outlet.create("FilterStage.out");
     private final FlowShape<LentFrame, LentFrame> shape = FlowShape.of(in, out);
     private final FilterRunner filter;
+    private final StageLife life;
 
-    public FilterStage(FilterRunner filter) {
+    FilterStage(FilterRunner filter, StageLife life) {
         this.filter = filter;
+        this.life = life;
     }
 
     @Override
@@ -42,6 +44,7 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
 
         Logic() {
             super(shape);
+            life.begins();
             setHandlers(in, out, new AbstractInOutHandler() {
                 @Override
                 public void onPush() {
@@ -95,6 +98,7 @@ public final class FilterStage extends GraphStage<FlowShape<LentFrame, LentFrame
         @Override
         public void postStop() {
             filter.releaseAll();
+            life.ends();
         }
     }
 }

@@ -2,6 +2,7 @@
 package dev.sluice.stream;
 
 import dev.sluice.filter.Frame;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -26,17 +27,21 @@ import org.jspecify.annotations.Nullable;
  * in and out, and one that does not come out is released. What the flow fails with, or does against the rules of {@link
  * dev.sluice.flow.FlowFactory}, fails the stream with a {@link FilterException}.
  */
-public final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
+final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
 
     private final Inlet<LentFrame> in = Inlet.create("FlowStage.in");
     private final Outlet<LentFrame> out = Outlet.create("FlowStage.out");
     private final FlowShape<LentFrame, LentFrame> shape = FlowShape.of(in, out);
     private final String name;
     private final Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker;
+    private final FramePool pool;
+    private final StageLife life;
     private final int mostInside;
 
     /** @param name the node's, for messages */
-    public FlowStage(String name, Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker, FramePool pool) {
+    FlowStage(String name, Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker, FramePool pool, StageLife life) {
+        this.pool = pool;
+        this.life = life;
         this.name = name;
         this.maker = maker;
         this.mostInside = Math.max(1, pool.size() / 2);
@@ -61,10 +66,12 @@ public final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>>
         private final SubSourceOutlet<Frame> entry = new SubSourceOutlet<>("FlowStage.entry");
         private final SubSinkInlet<Frame> exit = new SubSinkInlet<>("FlowStage.exit");
         private long unannouncedLost;
+        private boolean completed;
         private @Nullable Throwable upstreamFailure;
 
         Logic() {
             super(shape);
+            life.begins();
             setHandler(in, new AbstractInHandler() {
                 @Override
                 public void onPush() {
@@ -122,6 +129,7 @@ public final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>>
 
                 @Override
                 public void onUpstreamFinish() {
+                    completed = true;
                     if (upstreamFailure == null) {
                         completeStage();
                     } else {
@@ -175,7 +183,17 @@ public final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>>
             int at = indexOf(frame);
             if (at >= 0) {
                 drop(at);
+                flush();
                 feed();
+            }
+        }
+
+        /** The device may have nothing left to fill, and nobody else may come by. */
+        private void flush() {
+            try {
+                pool.flush();
+            } catch (IOException e) {
+                failStage(e);
             }
         }
 
@@ -199,9 +217,20 @@ public final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>>
             frame.release();
         }
 
+        /**
+         * A flow that has completed is done with what it did not pass on. One that was cut off may still be reading, in
+         * threads that nobody here knows: those buffers are never written to again, and stay mapped.
+         */
         @Override
         public void postStop() {
-            inside.forEach(LentFrame::release);
+            for (LentFrame frame : inside) {
+                if (completed) {
+                    frame.release();
+                } else {
+                    pool.keepForGood(frame);
+                }
+            }
+            life.ends();
         }
     }
 }

@@ -22,11 +22,13 @@ final class ForkStage extends GraphStage<UniformFanOutShape<LentFrame, LentFrame
     private final Inlet<LentFrame> in = Inlet.create("ForkStage.in");
     private final List<Outlet<LentFrame>> outs = new ArrayList<>();
     private final UniformFanOutShape<LentFrame, LentFrame> shape;
+    private final StageLife life;
     private final List<LentFrame[]> branches = new ArrayList<>();
 
     /** @param pool of the source that the frames come from */
     @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type, for Pekko's constructor
-    ForkStage(FramePool pool, int branchCount) {
+    ForkStage(FramePool pool, int branchCount, StageLife life) {
+        this.life = life;
         for (int i = 0; i < branchCount; i++) {
             outs.add(Outlet.create("ForkStage.out" + i));
             branches.add(i == 0 ? new LentFrame[0] : pool.branch()); // the first passes on what came
@@ -50,6 +52,7 @@ final class ForkStage extends GraphStage<UniformFanOutShape<LentFrame, LentFrame
 
         Logic() {
             super(shape);
+            life.begins();
             setHandler(in, new AbstractInHandler() {
                 @Override
                 public void onPush() {
@@ -75,6 +78,11 @@ final class ForkStage extends GraphStage<UniformFanOutShape<LentFrame, LentFrame
                     }
                 });
             }
+        }
+
+        @Override
+        public void postStop() {
+            life.ends();
         }
 
         private void passOn(LentFrame frame) {

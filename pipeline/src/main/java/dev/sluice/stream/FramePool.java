@@ -25,6 +25,7 @@ public final class FramePool {
     private final int[] released;
     private int releasedCount;
     private boolean started;
+    private boolean readForGood;
     private long sourcePosition;
     private long nextSequence;
     private long lostBytes;
@@ -146,6 +147,17 @@ public final class FramePool {
             stuck[buffer] = true;
             counters.stuckBuffers.add(1);
         }
+    }
+
+    /** Somebody in this process may read this buffer for ever: it is never given back, and its memory stays mapped. */
+    void keepForGood(LentFrame frame) {
+        readForGood = true;
+        keepFromDevice(frame);
+    }
+
+    /** Whether the device must stay open, since somebody may still read its memory. */
+    public boolean readForGood() {
+        return readForGood;
     }
 
     /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.stream;
 
+import dev.sluice.filter.Frame;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
@@ -10,6 +11,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.ClosedShape;
 import org.apache.pekko.stream.FlowShape;
@@ -21,6 +26,7 @@ import org.apache.pekko.stream.SinkShape;
 import org.apache.pekko.stream.SourceShape;
 import org.apache.pekko.stream.UniformFanInShape;
 import org.apache.pekko.stream.UniformFanOutShape;
+import org.apache.pekko.stream.javadsl.Flow;
 import org.apache.pekko.stream.javadsl.GraphDSL;
 import org.apache.pekko.stream.javadsl.RunnableGraph;
 
@@ -30,6 +36,7 @@ import org.apache.pekko.stream.javadsl.RunnableGraph;
  */
 public final class PipelineGraph {
 
+    private final StageLife life = new StageLife();
     private final Topology topology;
     private final Map<String, FramePool> pools;
     private final Map<List<String>, Graph<FlowShape<LentFrame, LentFrame>, ?>> filters = new HashMap<>();
@@ -57,8 +64,13 @@ public final class PipelineGraph {
     }
 
     /** What stands for a filter in one stream. */
-    public void filter(Topology.Stream stream, Graph<FlowShape<LentFrame, LentFrame>, ?> stage) {
-        filters.put(stream.nodes(), stage);
+    public void filter(Topology.Stream stream, FilterRunner runner) {
+        filters.put(stream.nodes(), new FilterStage(runner, life));
+    }
+
+    /** What stands for a flow in one stream. */
+    public void flow(Topology.Stream stream, String name, Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker) {
+        filters.put(stream.nodes(), new FlowStage(name, maker, pool(stream.nodes()), life));
     }
 
     /** Where the frames of a sink's streams go. */
@@ -67,8 +79,12 @@ public final class PipelineGraph {
         sinks.put(name, new SinkEntry(stage, streams, counters));
     }
 
-    /** Starts it. The stages' own values are handed out as the graphs given here say. */
-    public void run(Materializer materializer) {
+    /**
+     * Starts it. The stages' own values are handed out as the graphs given here say.
+     *
+     * @return completes when no stage between sources and sinks will touch a frame any more
+     */
+    public CompletionStage<Done> run(Materializer materializer) {
         Graph<ClosedShape, NotUsed> graph = GraphDSL.create(builder -> {
             Map<String, List<Inlet<LentFrame>>> inlets = new HashMap<>();
             sinks.forEach((name, sink) -> inlets.put(name, inlets(builder, name, sink)));
@@ -81,6 +97,8 @@ public final class PipelineGraph {
             return ClosedShape.getInstance();
         });
         RunnableGraph.fromGraph(graph).run(materializer);
+        life.ends();
+        return life.ended();
     }
 
     /** Joins what takes from a branch's end to it, and leaves the branches that begin there. */
@@ -92,7 +110,8 @@ public final class PipelineGraph {
         List<String> next = takers.getOrDefault(branch.way().getLast(), List.of());
         List<Outlet<LentFrame>> outlets = List.of(branch.outlet());
         if (next.size() > 1) {
-            UniformFanOutShape<LentFrame, LentFrame> fork = builder.add(new ForkStage(pool(branch.way()), next.size()));
+            UniformFanOutShape<LentFrame, LentFrame> fork =
+                    builder.add(new ForkStage(pool(branch.way()), next.size(), life));
             builder.from(branch.outlet()).toInlet(fork.in());
             outlets = fork.getOutlets().stream().map(PipelineGraph::ofFrames).toList();
         }
@@ -143,7 +162,7 @@ public final class PipelineGraph {
                 .input();
         if (input.whenFull() != WhenFull.BLOCK) {
             FlowShape<LentFrame, LentFrame> drop =
-                    builder.add(new DropStage(input.whenFull(), input.queue(), sink.streams(), sink.counters()));
+                    builder.add(new DropStage(input.whenFull(), input.queue(), sink.streams(), sink.counters(), life));
             builder.from(drop.out()).toInlet(inlet);
             inlet = drop.in();
         }

@@ -12,10 +12,15 @@ public final class SinkStream {
     private long droppedBytes;
     private long announcedBytes;
 
-    /** @param id its number in headers */
+    /**
+     * Begins with the next frame of the source: what was lost before is no loss of this stream.
+     *
+     * @param id its number in headers
+     */
     public SinkStream(FramePool pool, int id) {
         this.pool = pool;
         this.id = id;
+        this.announcedBytes = pool.lostBytes();
     }
 
     FramePool pool() {

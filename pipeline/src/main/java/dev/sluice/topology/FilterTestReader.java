@@ -15,7 +15,8 @@ import java.util.regex.Pattern;
 final class FilterTestReader {
 
     private static final long MOST_FRAME_BYTES = 64L << 20;
-    private static final Pattern HEX = Pattern.compile("(\\s*[0-9a-fA-F]{2})*\\s*");
+    private static final Pattern SPACE = Pattern.compile("\\s+");
+    private static final Pattern HEX = Pattern.compile("[0-9a-fA-F]*");
     private static final Pattern SHA_256 = Pattern.compile("[0-9a-fA-F]{64}");
 
     private final Path folder;
@@ -52,7 +53,8 @@ final class FilterTestReader {
                         "filters",
                         name,
                         "names \"" + name + "\", which is no filter here that can be tested; there are "
-                                + String.join(", ", known) + Problems.suggestion(name, known));
+                                + (known.isEmpty() ? "none" : String.join(", ", known))
+                                + Problems.suggestion(name, known));
             }
         }
     }
@@ -79,11 +81,13 @@ final class FilterTestReader {
             return Optional.empty();
         }
         String text = settings.any(key);
-        if (!HEX.matcher(text).matches()) {
+        boolean bytes = SPACE.splitAsStream(text)
+                .allMatch(part -> part.length() % 2 == 0 && HEX.matcher(part).matches());
+        if (!bytes) {
             settings.problem(key, text, "is not bytes: write two hexadecimal digits for each, \"00 7f ff\"");
             return Optional.of(new Topology.Literal(""));
         }
-        return Optional.of(new Topology.Literal(text.replaceAll("\\s", "")));
+        return Optional.of(new Topology.Literal(SPACE.matcher(text).replaceAll("")));
     }
 
     private static Optional<Topology.Content> hash(Settings settings) {

@@ -100,7 +100,8 @@ final class Joints {
                         joint.fromKeys(name),
                         from,
                         what + " is \"" + from + "\", which is no source or filter here; there are "
-                                + String.join(", ", others) + Problems.suggestion(from, others));
+                                + (others.isEmpty() ? "none" : String.join(", ", others))
+                                + Problems.suggestion(from, others));
             } else if (!seen.add(from)) {
                 problems.addValue(
                         joint.fromOrigin(), joint.fromKeys(name), from, what + " names \"" + from + "\" twice");

@@ -18,9 +18,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -289,6 +291,24 @@ public record Topology(
         filters.forEach(filter -> from.put(filter.name(), filter.from()));
         sinks.forEach(sink -> from.put(sink.name(), sink.input().from()));
         return from;
+    }
+
+    /** This topology without some sinks, and without what only they took frames from. */
+    public Topology without(Set<String> gone) {
+        if (gone.isEmpty()) {
+            return this;
+        }
+        List<Sink> left =
+                sinks.stream().filter(sink -> !gone.contains(sink.name())).toList();
+        Set<String> used = new HashSet<>();
+        left.forEach(sink -> streams(sink.name()).forEach(stream -> used.addAll(stream.nodes())));
+        return new Topology(
+                sources.stream().filter(source -> used.contains(source.name())).toList(),
+                filters.stream().filter(filter -> used.contains(filter.name())).toList(),
+                left,
+                tests,
+                drainTimeout,
+                pekko);
     }
 
     /** Whether the file says the same of every node of both. */

@@ -206,4 +206,101 @@ class ChangeIT {
             again.close();
         }
     }
+
+    @Test
+    void aSinkWhoseReceiverIsDeadCanBeReplaced() throws Exception {
+        ServerSocket dies = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+        try (Receiver replaces = receiver()) {
+            String settings = "sluice.drain-timeout = 300ms\n";
+            String beside = "sinks.beside { type = discard, from = fpga }\n";
+            String old = "sinks.out { type = tcp, from = fpga, connect = \"127.0.0.1:%d\", when-full = drop-newest }%n"
+                    .formatted(dies.getLocalPort());
+            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(settings + sluice(SOURCE, beside, old)));
+            Socket connection = dies.accept();
+            await(() -> system.counters().sink("out").framesDropped.value() > 0);
+            connection.close();
+            dies.close();
+            CompletableFuture<Report> report = receive(replaces);
+            system.change(TopologyTexts.valid(settings + sluice(SOURCE, beside, tcp("out", replaces, "fpga"))));
+            awaitMore(system, "out");
+            assertThat(drained(system).failure()).isNull();
+            assertThat(report.get(1, TimeUnit.MINUTES).problem()).isEmpty();
+            everyBufferIsBack(system, 64);
+        }
+    }
+
+    @Test
+    void whatCannotBeOpenedLeavesTheOldOneRunning() throws Exception {
+        try (Receiver stays = receiver();
+                ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            CompletableFuture<Report> report = receive(stays);
+            String always = SOURCE + tcp("stays", stays, "fpga");
+            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(sluice(always)));
+            awaitMore(system, "stays");
+            system.change(TopologyTexts.valid(sluice(
+                    always,
+                    "sinks.more { type = tcp, from = fpga, listen = \"127.0.0.1:%d\" }"
+                            .formatted(taken.getLocalPort()))));
+            awaitMore(system, "stays");
+            awaitMore(system, "stays");
+            system.change(TopologyTexts.valid(sluice(
+                    always,
+                    "filters.odd { type = misbehaving, from = fpga, how = cannot-be-made, in-frame = 0 }",
+                    "sinks.more { type = discard, from = odd }")));
+            awaitMore(system, "stays");
+            awaitMore(system, "stays");
+            assertThat(drained(system).failure()).isNull();
+            Report received = report.get(1, TimeUnit.MINUTES);
+            assertThat(received.problem()).isEmpty();
+            assertThat(received.connections()).isEqualTo(1);
+            assertThat(received.skippedBytes()).isZero();
+            everyBufferIsBack(system, 64);
+        }
+    }
+
+    @Test
+    void aPipelineThatHasEndedDoesNotBeginAgain() throws Exception {
+        String ends = "sources.short { type = simulated, frames = 10 }\nsinks.done { type = discard, from = short }";
+        String rest = "sinks.rest { type = discard, from = fpga }";
+        PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(sluice(SOURCE, rest, ends)));
+        await(() -> system.counters().sink("done").framesSent.value() == 10);
+        awaitMore(system, "rest");
+        system.change(TopologyTexts.valid(sluice(SOURCE, rest, ends, "sinks.more { type = discard, from = fpga }")));
+        awaitMore(system, "more");
+        awaitMore(system, "more");
+        assertThat(drained(system).failure()).isNull();
+        assertThat(system.counters().sink("done").framesSent.value()).isEqualTo(10);
+    }
+
+    @Test
+    void aBranchThatHasEndedIsLeftAsItIs() throws Exception {
+        String both = "sources.short { type = simulated, frames = 10 }\nsinks.done { type = discard, from = short }\n"
+                + "sinks.rest { type = discard, from = [fpga, short] }";
+        PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(sluice(SOURCE, both)));
+        await(() -> system.counters().sink("done").framesSent.value() == 10);
+        awaitMore(system, "rest");
+        system.change(TopologyTexts.valid(sluice(SOURCE, both, "sinks.more { type = discard, from = fpga }")));
+        awaitMore(system, "more");
+        assertThat(drained(system).failure()).isNull();
+        assertThat(system.counters().source("short").frames.value()).isEqualTo(10);
+    }
+
+    @Test
+    void aPipelineMayBeSplitAndJoinedAgain() throws Exception {
+        String sources = SOURCE + "sources.b { type = simulated, rate = 10MB, buffer-size = 64KiB }\n";
+        String joined = sluice(sources, "sinks.one { type = discard, from = [fpga, b] }");
+        String split =
+                sluice(sources, "sinks.one { type = discard, from = fpga }", "sinks.two { type = discard, from = b }");
+        PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(joined));
+        awaitMore(system, "one");
+        for (int i = 0; i < 3; i++) {
+            system.change(TopologyTexts.valid(split));
+            awaitMore(system, "two");
+            awaitMore(system, "one");
+            system.change(TopologyTexts.valid(joined));
+            awaitMore(system, "one");
+        }
+        assertThat(drained(system).failure()).isNull();
+        everyBufferIsBack(system, 64);
+    }
 }

@@ -233,6 +233,45 @@ class ShapesIT {
         }
     }
 
+    /** Each holds a buffer at least; together they must leave some to the source. */
+    @Test
+    void filtersThatLookBackShareWhatTheRingCanSpare() throws Exception {
+        StringBuilder filters = new StringBuilder();
+        String before = "src";
+        for (int i = 0; i < 4; i++) {
+            filters.append("filters.f%d { type = threshold, from = %s, above = -1, below = -1, before = 1KiB }%n"
+                    .formatted(i, before));
+            before = "f" + i;
+        }
+        String text = "sluice {\nsources.src { type = simulated, buffer-size = 4KiB, buffers = %d, frames = 1000 }\n"
+                + filters + "sinks.out { type = discard, from = " + before + " }\n}\n";
+        PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(text.formatted(8)));
+        assertThat(system.outcome().get(1, TimeUnit.MINUTES).failure()).isNull();
+        assertThat(system.counters().sink("out").kept.value()).isEqualTo(1000 * 4096);
+
+        PipelineSystem tooFew = PipelineSystem.start(TopologyTexts.valid(text.formatted(4)));
+        assertThat(tooFew.outcome().get(1, TimeUnit.MINUTES).failure()).hasMessageContaining("give it at least 8");
+    }
+
+    /** What the queue in between is asked for does not reach the device, which must have its buffers all the same. */
+    @Test
+    void twoBuffersAreEnoughForASinkThatDrops() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            CompletableFuture<Map<Integer, Received>> received = receive(server, false);
+            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
+                    sluice {
+                      sources.src { type = simulated, buffer-size = 4KiB, buffers = 2, frames = 20000 }
+                      sinks.out { type = tcp, from = src, connect = "127.0.0.1:%d", transport = copy
+                                  when-full = drop-newest, queue = 1 }
+                      sinks.beside { type = discard, from = src }
+                    }
+                    """.formatted(server.getLocalPort())));
+            assertThat(system.outcome().get(1, TimeUnit.MINUTES).failure()).isNull();
+            assertThat(system.counters().sink("beside").framesSent.value()).isEqualTo(20000);
+            assertThat(received.get(1, TimeUnit.MINUTES)).hasSize(1);
+        }
+    }
+
     /** A chain of filters as long as a file may be confused, and sinks by the hundred. */
     @Test
     void aThousandNodesRun() throws Exception {

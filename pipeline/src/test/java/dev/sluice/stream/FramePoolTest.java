@@ -176,6 +176,9 @@ final class FramePoolTest {
             }
             long lost = lossy.counts().lostBytes();
             assertThat(lossyPool.lostBytes()).isEqualTo(lost).isPositive();
+            assertThat(new SinkStream(lossyPool, 0).unannouncedBytes())
+                    .as("what a sink that comes later has to announce")
+                    .isZero();
             assertThat(lossyPool.sourcePosition()).isEqualTo(lost + (BUFFERS + 1) * 8);
             assertThat(lastOffset).isEqualTo(lossyPool.sourcePosition() - 8);
         }
