@@ -19,14 +19,15 @@ public interface DeviceProtocol extends AutoCloseable {
     /** Lets the engine run. Every buffer is armed after this. */
     void start() throws IOException;
 
-    /** Halts the engine. What it had filled may still be reported. */
+    /** Halts the engine: when this returns, it writes to no buffer. Once after {@link #start}; then only {@link #close}. */
     void stop();
 
     /** The engine may write to this buffer from now on, and will fill it after those armed before. */
     void arm(int buffer) throws IOException;
 
     /**
-     * Reports every buffer that was filled since the last call, in the order in which they were armed.
+     * Reports every buffer that was filled since the last call, in the order in which they were armed. A report out of that
+     * order, or of a length that no buffer has, ends the pipeline.
      *
      * @return false if there will be no more
      */

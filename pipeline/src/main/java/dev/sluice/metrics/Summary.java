@@ -212,7 +212,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             line(
                     text,
                     "stuck",
-                    "%,d buffers kept from the device: the kernel had not let go of them",
+                    "%,d buffers kept from the device: the kernel, or a flow that was cut off, had not let go of them",
                     source.stuckBuffers());
         }
     }

@@ -57,12 +57,18 @@ final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         return new Logic();
     }
 
+    /**
+     * A frame that will not come out. If a later one came out before this is heard, its buffer may have gone round and be
+     * inside again, as the same object: only the sequence tells that apart.
+     */
+    private record Dropped(Frame frame, long sequence) {}
+
     private final class Logic extends GraphStageLogic {
 
         /** In the order in which they went in. */
         private final List<LentFrame> inside = new ArrayList<>();
 
-        private final AsyncCallback<Frame> onDropped = createAsyncCallback(this::dropped);
+        private final AsyncCallback<Dropped> onDropped = createAsyncCallback(this::dropped);
         private final SubSourceOutlet<Frame> entry = new SubSourceOutlet<>("FlowStage.entry");
         private final SubSinkInlet<Frame> exit = new SubSinkInlet<>("FlowStage.exit");
         private long unannouncedLost;
@@ -100,6 +106,7 @@ final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
                     if (!exit.isClosed() && !exit.hasBeenPulled()) {
                         exit.pull();
                     }
+                    flush();
                 }
 
                 @Override
@@ -147,8 +154,9 @@ final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         @Override
         public void preStart() {
             try {
-                Flow<Frame, Frame, ?> flow =
-                        Objects.requireNonNull(maker.apply(onDropped::invoke), "its factory made no flow, but null");
+                Flow<Frame, Frame, ?> flow = Objects.requireNonNull(
+                        maker.apply(frame -> onDropped.invoke(new Dropped(frame, frame.sequence()))),
+                        "its factory made no flow, but null");
                 Source.fromGraph(entry.source())
                         .via(flow)
                         .runWith(Sink.fromGraph(exit.sink()), subFusingMaterializer());
@@ -179,16 +187,15 @@ final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
             feed();
         }
 
-        private void dropped(Frame frame) {
-            int at = indexOf(frame);
-            if (at >= 0) {
+        private void dropped(Dropped dropped) {
+            int at = indexOf(dropped.frame());
+            if (at >= 0 && inside.get(at).sequence() == dropped.sequence()) {
                 drop(at);
                 flush();
                 feed();
             }
         }
 
-        /** The device may have nothing left to fill, and nobody else may come by. */
         private void flush() {
             try {
                 pool.flush();

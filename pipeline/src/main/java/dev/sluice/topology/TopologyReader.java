@@ -303,7 +303,7 @@ public final class TopologyReader {
                     case "mapped" -> {
                         Path device = path(settings, "device");
                         long bufferBytes = wholePages(settings, Libc.pageBytes());
-                        DeviceProtocolFactory.Opener protocol = plugins.protocol(settings);
+                        DeviceProtocolFactory.Opener protocol = plugins.protocol(node, settings);
                         yield new Topology.Mapped(
                                 node, new MappedDevice.Settings(device, bufferBytes, buffers, protocol));
                     }

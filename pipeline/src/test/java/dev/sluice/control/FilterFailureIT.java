@@ -10,7 +10,6 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -20,19 +19,20 @@ class FilterFailureIT {
     private static final int GOOD_FRAMES = 200;
     private static final int BUFFERS = 8;
 
-    @Test
-    void namesAFilterThatCannotBeMade() throws Exception {
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({"cannot-be-made, no licence found", "is-null, 'its factory made no filter, but null'"})
+    void namesAFilterThatCannotBeMade(String how, String message) throws Exception {
         PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
                 sluice {
                   sources { fpga { type = simulated } }
-                  filters { odd { type = misbehaving, from = fpga, how = cannot-be-made, in-frame = 0 } }
+                  filters { odd { type = misbehaving, from = fpga, how = %s, in-frame = 0 } }
                   sinks { out { type = tcp, from = odd, connect = "127.0.0.1:1" } }
                 }
-                """));
+                """.formatted(how)));
         Outcome outcome = system.outcome().get(1, TimeUnit.MINUTES);
 
         assertThat(outcome.failure()).isNotNull();
-        assertThat(outcome.failure().getMessage()).contains("filter odd").contains("no licence found");
+        assertThat(outcome.failure().getMessage()).contains("filter odd").contains(message);
         assertThat(system.counters().source("fpga").device().lent()).isZero();
     }
 

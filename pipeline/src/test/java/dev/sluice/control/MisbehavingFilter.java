@@ -18,7 +18,8 @@ public final class MisbehavingFilter implements Filter {
         OVERLAPS,
         BACKWARDS,
         ERRS,
-        CANNOT_BE_MADE
+        CANNOT_BE_MADE,
+        IS_NULL
     }
 
     private final How how;
@@ -46,7 +47,7 @@ public final class MisbehavingFilter implements Filter {
                 kept.keep(100, 1);
                 kept.keep(0, 1);
             }
-            case CANNOT_BE_MADE -> throw new AssertionError("it was made");
+            case CANNOT_BE_MADE, IS_NULL -> throw new AssertionError("it was made");
             case ERRS -> throw new StackOverflowError("filters recurse, too");
         }
     }
@@ -66,7 +67,7 @@ public final class MisbehavingFilter implements Filter {
                 if (how == How.CANNOT_BE_MADE) {
                     throw new IllegalStateException("no licence found");
                 }
-                return new MisbehavingFilter(how, inFrame);
+                return how == How.IS_NULL ? null : new MisbehavingFilter(how, inFrame);
             };
         }
     }
