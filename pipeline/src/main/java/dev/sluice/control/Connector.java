@@ -42,17 +42,17 @@ final class Connector {
     sealed interface Message {}
 
     /**
-     * The stream to make connections for; the first message, and the one after {@link Detach}.
+     * The stream to make connections for; the first message, and later whenever another takes its place.
      *
      * @param left the connection that the stream before left open, or null
      */
     record Attach(SendStage.Control stream, @Nullable Transport left) implements Message {}
 
-    /** The stream is about to end, and another to take its place: a connection made until then waits here. */
-    record Detach() implements Message {}
-
     /** The stream's connection is gone. */
     record Lost(String reason) implements Message {}
+
+    /** A stream had stopped before it could take a connection. */
+    private record Refused(SendStage.Control by, Transport transport) implements Message {}
 
     private record Resolved(InetAddress address) implements Message {}
 
@@ -69,9 +69,13 @@ final class Connector {
     private final Topology.TcpSink sink;
     private final Reactor reactor;
     private final SinkCounters counters;
-    private SendStage.@Nullable Control stream;
+    private SendStage.Control stream;
     private @Nullable Transport unclaimed;
     private boolean connected;
+
+    /** Read by whoever is refused a connection. */
+    private volatile boolean stopped;
+
     private int failures;
     private long connectedAtNanos;
     private boolean connectedBefore;
@@ -83,7 +87,6 @@ final class Connector {
                 .onMessage(
                         Attach.class,
                         attach -> new Connector(context, timers, sink, reactor, counters, attach.stream()).resolving())
-                .onMessage(Detach.class, detach -> Behaviors.same())
                 .build()));
     }
 
@@ -176,15 +179,28 @@ final class Connector {
 
     private void offer(Transport transport) {
         SendStage.Control to = stream;
-        if (to == null) {
-            unclaimed = transport;
-        } else {
-            to.connected(transport);
-        }
+        ActorRef<Message> self = context.getSelf();
+        to.connected(transport, () -> {
+            if (stopped) {
+                drop(transport);
+            } else {
+                self.tell(new Refused(to, transport));
+            }
+        });
     }
 
-    private Behavior<Message> onDetach(Detach detach) {
-        stream = null;
+    private static void drop(Transport transport) {
+        transport.abort();
+        transport.close();
+    }
+
+    /** Another stream will come; or has come, and is connected otherwise. */
+    private Behavior<Message> onRefused(Refused refused) {
+        if (refused.by().equals(stream) && unclaimed == null) {
+            unclaimed = refused.transport();
+        } else {
+            drop(refused.transport());
+        }
         return Behaviors.same();
     }
 
@@ -223,12 +239,12 @@ final class Connector {
     private BehaviorBuilder<Message> state() {
         return Behaviors.receive(Message.class)
                 .onMessage(Attach.class, this::onAttach)
-                .onMessage(Detach.class, this::onDetach)
+                .onMessage(Refused.class, this::onRefused)
                 .onSignal(PostStop.class, stop -> {
                     closeConnecting();
+                    stopped = true;
                     if (unclaimed != null) {
-                        unclaimed.abort();
-                        unclaimed.close();
+                        drop(unclaimed);
                     }
                     return Behaviors.same();
                 });

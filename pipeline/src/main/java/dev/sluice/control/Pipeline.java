@@ -562,9 +562,6 @@ final class Pipeline {
         }
         sinks.forEach((name, sink) -> {
             if (keptSinks.contains(name)) {
-                if (sink.connector != null) {
-                    sink.connector.tell(new Connector.Detach());
-                }
                 sink.handedOver = true;
                 sink.controls.forEach(SinkControl::handOver);
             } else if (sink.file != null && keptFiles.contains(name)) {

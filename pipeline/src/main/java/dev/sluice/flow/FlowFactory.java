@@ -14,8 +14,9 @@ import org.apache.pekko.stream.javadsl.Flow;
  *
  * <p>The rules: frames come out in the order in which they went in, each at most once, and no others. A frame may be read
  * from when it goes in until it comes out or is dropped, by any thread of the flow; and not any more once the flow has
- * completed, failed or been cancelled, when their memory goes back to the device. Frames inside the flow hold buffers of the
- * source: it is given half of them at most, and one that drops so many in a row without saying so gets no more.
+ * completed. If it fails or is cancelled, buffers of frames inside it are kept from the device for good, since threads of
+ * the flow may still read them. Frames inside the flow hold buffers of the source: it is given half of them at most, and one
+ * that drops so many in a row without saying so gets no more.
  */
 public interface FlowFactory {
 

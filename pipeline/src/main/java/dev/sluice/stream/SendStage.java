@@ -119,6 +119,13 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** A connection to send over, which is the stage's from now on; a stage that has stopped closes it. */
         void connected(Transport transport);
 
+        /**
+         * A connection to send over, which is the stage's from now on, unless it has stopped.
+         *
+         * @param refused called, by any thread, if it has: then the connection is the caller's
+         */
+        void connected(Transport transport, Runnable refused);
+
         /** After {@link #handOver} and the end: the connection that the stage left as it was, if it still had one. */
         @Nullable
         Transport left();
@@ -278,8 +285,13 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         @Override
         public void connected(Transport transport) {
+            connected(transport, () -> refuse(transport));
+        }
+
+        @Override
+        public void connected(Transport transport, Runnable refused) {
             FutureConverters.asJava(onConnected.invokeWithFeedback(transport)).exceptionally(stopped -> {
-                refuse(transport);
+                refused.run();
                 return Done.getInstance();
             });
         }

@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -302,5 +305,35 @@ class ChangeIT {
         }
         assertThat(drained(system).failure()).isNull();
         everyBufferIsBack(system, 64);
+    }
+
+    @Test
+    void aConnectionThatIsMadeInAChangeIsUsedForIt() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            String settings = "sluice.drain-timeout = 10 minutes\n";
+            String out = "sinks.out { type = tcp, from = fpga, connect = \"127.0.0.1:%d\", reconnect-min = 500ms }%n"
+                    .formatted(server.getLocalPort());
+            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(settings + sluice(SOURCE, out)));
+            Socket breaks = server.accept();
+            await(() -> system.counters().source("fpga").device().lostBytes() > 0);
+            breaks.close();
+            await(() -> system.counters().sink("out").unconfirmed.value() > 0);
+            system.change(
+                    TopologyTexts.valid(settings + sluice(SOURCE, out, "sinks.more { type = discard, from = fpga }")));
+            Socket again = server.accept();
+            Thread.ofPlatform().daemon().start(() -> {
+                try {
+                    again.getInputStream().transferTo(OutputStream.nullOutputStream());
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+            awaitMore(system, "more");
+            awaitMore(system, "out");
+            assertThat(drained(system).failure()).isNull();
+            assertThat(system.counters().source("fpga").framesGivenBack.value()).isZero();
+            assertThat(system.counters().sink("out").reconnects.value()).isEqualTo(1);
+            everyBufferIsBack(system, 64);
+        }
     }
 }
