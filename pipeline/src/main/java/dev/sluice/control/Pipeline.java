@@ -21,7 +21,6 @@ import dev.sluice.stream.LentFrame;
 import dev.sluice.stream.PipelineGraph;
 import dev.sluice.stream.Reactor;
 import dev.sluice.stream.Receivers;
-import dev.sluice.stream.ReceiversSink;
 import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
 import dev.sluice.stream.SinkStream;
@@ -380,7 +379,7 @@ final class Pipeline {
         for (Topology.Sink sink : topology.sinks()) {
             OpenSink open = sinks.computeIfAbsent(sink.name(), name -> openSink(sink));
             SinkCounters counted = counters.sink(sink.name());
-            graph.sink(sink.name(), sinkStage(open, counted), open.streams, counted);
+            graph.sink(sink.name(), sinkStage(graph, open, counted), open.streams, counted);
         }
         List<CompletableFuture<?>> ends = new ArrayList<>();
         ends.add(graph.run(Materializer.createMaterializer(context)).toCompletableFuture());
@@ -449,7 +448,7 @@ final class Pipeline {
     }
 
     /** What runs the sink's streams from now on; it goes on with what those before it left. */
-    private Graph<SinkShape<LentFrame>, NotUsed> sinkStage(OpenSink open, SinkCounters counted) {
+    private Graph<SinkShape<LentFrame>, NotUsed> sinkStage(PipelineGraph graph, OpenSink open, SinkCounters counted) {
         List<Transport> left = new ArrayList<>();
         for (int stage = 0; stage < open.controls.size(); stage++) {
             left.add(open.left(stage));
@@ -471,7 +470,7 @@ final class Pipeline {
                     return runs(open, control);
                 });
             }
-            case Topology.ListenSink listen -> listening(listen, open, counted, left);
+            case Topology.ListenSink listen -> listening(graph, listen, open, counted, left);
             case Topology.FileSink file ->
                 Sink.fromGraph(new FileStage(
                                 file,
@@ -487,7 +486,7 @@ final class Pipeline {
     }
 
     private Graph<SinkShape<LentFrame>, NotUsed> listening(
-            Topology.ListenSink sink, OpenSink open, SinkCounters counted, List<Transport> left) {
+            PipelineGraph graph, Topology.ListenSink sink, OpenSink open, SinkCounters counted, List<Transport> left) {
         ActorRef<Listener.Message> listener = Objects.requireNonNull(open.listener);
         Receivers receivers = new Receivers(sink.receivers());
         List<Sink<LentFrame, NotUsed>> slots = new ArrayList<>();
@@ -508,7 +507,7 @@ final class Pipeline {
         }
         return sink.receivers() == 1
                 ? slots.getFirst()
-                : ReceiversSink.of(receivers, open.streams, topology.drainTimeout(), slots);
+                : graph.receivers(receivers, open.streams, topology.drainTimeout(), slots);
     }
 
     private static NotUsed runs(OpenSink sink, SinkControl control) {

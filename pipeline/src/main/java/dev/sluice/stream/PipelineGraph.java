@@ -5,6 +5,7 @@ import dev.sluice.filter.Frame;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -71,6 +72,19 @@ public final class PipelineGraph {
     /** What stands for a flow in one stream. */
     public void flow(Topology.Stream stream, String name, Function<Consumer<Frame>, Flow<Frame, Frame, ?>> maker) {
         filters.put(stream.nodes(), new FlowStage(name, maker, pool(stream.nodes()), life));
+    }
+
+    /**
+     * What a sink with several receivers at once is given as its stage.
+     *
+     * @param slots the stages of all slots, in their order
+     */
+    public Graph<SinkShape<LentFrame>, NotUsed> receivers(
+            Receivers receivers,
+            List<SinkStream> streams,
+            Duration drainTimeout,
+            List<? extends Graph<SinkShape<LentFrame>, ?>> slots) {
+        return ReceiversSink.of(receivers, streams, drainTimeout, slots, life);
     }
 
     /** Where the frames of a sink's streams go. */

@@ -10,7 +10,7 @@ import org.apache.pekko.stream.UniformFanOutShape;
 import org.apache.pekko.stream.javadsl.GraphDSL;
 
 /** A sink with several receivers at once: a {@link SendStage} for each slot, with a {@link ReceiversStage} before them. */
-public final class ReceiversSink {
+final class ReceiversSink {
 
     private ReceiversSink() {}
 
@@ -19,14 +19,15 @@ public final class ReceiversSink {
      *
      * @param slots the stages of all slots, in their order; their own values are handed out as they say
      */
-    public static Graph<SinkShape<LentFrame>, NotUsed> of(
+    static Graph<SinkShape<LentFrame>, NotUsed> of(
             Receivers receivers,
             List<SinkStream> streams,
             Duration drainTimeout,
-            List<? extends Graph<SinkShape<LentFrame>, ?>> slots) {
+            List<? extends Graph<SinkShape<LentFrame>, ?>> slots,
+            StageLife life) {
         return GraphDSL.create(builder -> {
             UniformFanOutShape<LentFrame, LentFrame> fork =
-                    builder.add(new ReceiversStage(receivers, streams, drainTimeout));
+                    builder.add(new ReceiversStage(receivers, streams, drainTimeout, life));
             for (int slot = 0; slot < slots.size(); slot++) {
                 builder.from(PipelineGraph.ofFrames(fork.getOutlets().get(slot)))
                         .toInlet(builder.add(slots.get(slot)).in());

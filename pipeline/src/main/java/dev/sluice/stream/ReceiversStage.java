@@ -30,6 +30,7 @@ final class ReceiversStage extends GraphStage<UniformFanOutShape<LentFrame, Lent
     private final Receivers receivers;
     private final List<SinkStream> streams;
     private final Duration drainTimeout;
+    private final StageLife life;
 
     /** By slot and stream: a frame for each buffer. */
     private final LentFrame[][][] branches;
@@ -39,7 +40,8 @@ final class ReceiversStage extends GraphStage<UniformFanOutShape<LentFrame, Lent
      * @param drainTimeout how long a frame may wait for receivers once the stream has failed
      */
     @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type, for Pekko's constructor
-    ReceiversStage(Receivers receivers, List<SinkStream> streams, Duration drainTimeout) {
+    ReceiversStage(Receivers receivers, List<SinkStream> streams, Duration drainTimeout, StageLife life) {
+        this.life = life;
         this.receivers = receivers;
         this.streams = streams;
         this.drainTimeout = drainTimeout;
@@ -73,6 +75,7 @@ final class ReceiversStage extends GraphStage<UniformFanOutShape<LentFrame, Lent
 
         Logic() {
             super(shape);
+            life.begins();
             setHandler(in, new AbstractInHandler() {
                 @Override
                 public void onPush() {
@@ -188,6 +191,7 @@ final class ReceiversStage extends GraphStage<UniformFanOutShape<LentFrame, Lent
             if (frame != null) {
                 frame.release();
             }
+            life.ends();
         }
     }
 }

@@ -16,7 +16,10 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,7 +28,9 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -39,13 +44,63 @@ class ShapesIT {
     private static final int FRAMES = 150;
     private static final int BUFFER_BYTES = 16 << 10;
 
-    /** A window filter, as the file has it. */
-    private record Window(int offset, int length, int every) {}
+    /** A filter, as the file has it, and what it makes of a stream. */
+    private sealed interface Node {
+        String settings();
+
+        List<Part> of(List<Part> frames);
+    }
+
+    private record Window(int offset, int length, int every) implements Node {
+        @Override
+        public String settings() {
+            return "type = window, offset = %d, length = %d, every = %d".formatted(offset, length, every);
+        }
+
+        @Override
+        public List<Part> of(List<Part> frames) {
+            return frames.stream()
+                    .map(frame -> Shape.cut(frame, this))
+                    .filter(frame -> frame.bytes() > 0)
+                    .toList();
+        }
+    }
+
+    private record Every(int frames) implements Node {
+        @Override
+        public String settings() {
+            return "type = every, frames = %d".formatted(frames);
+        }
+
+        @Override
+        public List<Part> of(List<Part> seen) {
+            return IntStream.range(0, seen.size())
+                    .filter(i -> i % frames == 0)
+                    .mapToObj(seen::get)
+                    .toList();
+        }
+    }
+
+    /** Makes frames wait, and keeps everything: of eight bytes that follow each other one is above 0, but in word 0. */
+    private record LookBack(int before) implements Node {
+        @Override
+        public String settings() {
+            return "type = threshold, format = u8, above = 0, before = %d, after = 8".formatted(before);
+        }
+
+        @Override
+        public List<Part> of(List<Part> frames) {
+            return frames;
+        }
+    }
 
     private record Source(String name, int buffers, long seed) {}
 
-    private record Sink(
-            String name, boolean tcp, boolean slow, String whenFull, int firstStreamId, List<String> from) {}
+    private record Sink(String name, String type, boolean slow, String whenFull, int firstStreamId, List<String> from) {
+        boolean tcp() {
+            return type.equals("tcp");
+        }
+    }
 
     /** A frame as it should come, or came: the parts of the source's stream in it. */
     private record Part(long sequence, List<long[]> ranges) {
@@ -66,21 +121,27 @@ class ShapesIT {
     /** A topology made from a seed. */
     private static final class Shape {
         private final List<Source> sources = new ArrayList<>();
-        private final Map<String, Window> filters = new LinkedHashMap<>();
+        private final Map<String, Node> filters = new LinkedHashMap<>();
         private final Map<String, List<String>> from = new LinkedHashMap<>();
         private final List<Sink> sinks = new ArrayList<>();
 
         Shape(Random random) {
             List<String> takeable = new ArrayList<>();
             for (int i = 0; i < 1 + random.nextInt(3); i++) {
-                sources.add(new Source("src" + i, 8 + random.nextInt(9), random.nextLong()));
+                sources.add(new Source("src" + i, 24 + random.nextInt(9), random.nextLong()));
                 takeable.add("src" + i);
             }
             for (int i = 0; i < random.nextInt(6); i++) {
                 int every = 8 * (1 + random.nextInt(400));
                 int length = 8 * (1 + random.nextInt(every / 8));
                 String name = "win" + i;
-                filters.put(name, new Window(8 * random.nextInt(300), length, every));
+                filters.put(
+                        name,
+                        switch (random.nextInt(5)) {
+                            case 0 -> new Every(1 + random.nextInt(4));
+                            case 1 -> new LookBack(16 + random.nextInt(BUFFER_BYTES));
+                            default -> new Window(8 * random.nextInt(300), length, every);
+                        });
                 from.put(name, some(random, takeable));
                 takeable.add(name);
             }
@@ -96,7 +157,9 @@ class ShapesIT {
                 unused.removeAll(takes);
                 String whenFull =
                         List.of("block", "block", "drop-newest", "drop-oldest").get(random.nextInt(4));
-                sinks.add(new Sink("out" + i, random.nextInt(4) > 0, random.nextBoolean(), whenFull, 10 * i, takes));
+                String type =
+                        List.of("tcp", "tcp", "tcp", "tcp", "discard", "file").get(random.nextInt(6));
+                sinks.add(new Sink("out" + i, type, random.nextBoolean(), whenFull, 10 * i, takes));
                 from.put("out" + i, takes);
             }
         }
@@ -110,29 +173,26 @@ class ShapesIT {
             return some;
         }
 
-        String text(Map<String, Integer> ports) {
+        String text(Map<String, Integer> ports, Path folder) {
             StringBuilder text = new StringBuilder("sluice {\n");
             for (Source source : sources) {
                 text.append(
                         "sources.%s { type = simulated, buffer-size = %d, buffers = %d, frames = %d, seed = %d, short-frames = 0.3, poison = true }%n"
                                 .formatted(source.name(), BUFFER_BYTES, source.buffers(), FRAMES, source.seed()));
             }
-            filters.forEach((name, window) ->
-                    text.append("filters.%s { type = window, from = [%s], offset = %d, length = %d, every = %d }%n"
-                            .formatted(
-                                    name,
-                                    String.join(", ", from.getOrDefault(name, List.of())),
-                                    window.offset(),
-                                    window.length(),
-                                    window.every())));
+            filters.forEach((name, filter) -> text.append("filters.%s { from = [%s], %s }%n"
+                    .formatted(name, String.join(", ", from.getOrDefault(name, List.of())), filter.settings())));
             for (Sink sink : sinks) {
                 text.append("sinks.%s { from = [%s], when-full = %s, queue = 2%n"
                         .formatted(sink.name(), String.join(", ", sink.from()), sink.whenFull()));
                 text.append(
-                        sink.tcp()
-                                ? "  type = tcp, connect = \"127.0.0.1:%d\", stream-id = %d, send-buffer = 32KiB }%n"
-                                        .formatted(ports.get(sink.name()), sink.firstStreamId())
-                                : "  type = discard }\n");
+                        switch (sink.type()) {
+                            case "tcp" ->
+                                "  type = tcp, connect = \"127.0.0.1:%d\", stream-id = %d, send-buffer = 32KiB }%n"
+                                        .formatted(ports.get(sink.name()), sink.firstStreamId());
+                            case "file" -> "  type = file, path = \"%s\" }%n".formatted(folder.resolve(sink.name()));
+                            default -> "  type = discard }\n";
+                        });
             }
             return text.append("}\n").toString();
         }
@@ -159,12 +219,9 @@ class ShapesIT {
                     .orElseThrow();
             List<Part> frames = made(source);
             for (String node : way) {
-                Window window = filters.get(node);
-                if (window != null) {
-                    frames = frames.stream()
-                            .map(frame -> cut(frame, window))
-                            .filter(frame -> frame.bytes() > 0)
-                            .toList();
+                Node filter = filters.get(node);
+                if (filter != null) {
+                    frames = filter.of(frames);
                 }
             }
             return frames;
@@ -191,7 +248,7 @@ class ShapesIT {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19})
-    void everyFrameReachesExactlyTheSinksItShould(int number) throws Exception {
+    void everyFrameReachesExactlyTheSinksItShould(int number, @TempDir Path folder) throws Exception {
         System.out.println("seed " + SEED + ", shape " + number);
         Shape shape = new Shape(new Random(SEED + number));
         Map<String, ServerSocket> servers = new HashMap<>();
@@ -208,7 +265,7 @@ class ShapesIT {
                     received.put(sink.name(), receive(server, sink.slow()));
                 }
             }
-            String text = shape.text(ports);
+            String text = shape.text(ports, folder);
             Topology topology = TopologyTexts.valid(text);
             PipelineSystem system = PipelineSystem.start(topology);
             Outcome outcome = system.outcome().get(2, TimeUnit.MINUTES);
@@ -225,6 +282,9 @@ class ShapesIT {
                 Map<Integer, Received> streams =
                         sink.tcp() ? received.get(sink.name()).get(1, TimeUnit.MINUTES) : Map.of();
                 check(text, shape, topology, sink, counters, streams);
+                if (sink.type().equals("file") && topology.streams(sink.name()).size() == 1) {
+                    checkFile(text, shape, topology, sink, Files.readAllBytes(folder.resolve(sink.name())));
+                }
             }
         } finally {
             for (ServerSocket server : servers.values()) {
@@ -356,6 +416,23 @@ class ShapesIT {
         assertThat(counters.kept.value() + counters.dropped.value())
                 .as("%s%n%s", sink, text)
                 .isEqualTo(expectedBytes);
+    }
+
+    /** Of one stream, in its order; frames that were dropped are missing whole. */
+    private static void checkFile(String text, Shape shape, Topology topology, Sink sink, byte[] content) {
+        int at = 0;
+        for (Part part : shape.expected(topology.streams(sink.name()).getFirst().nodes())) {
+            byte[] frame = pattern(part);
+            if (at + frame.length <= content.length
+                    && Arrays.equals(content, at, at + frame.length, frame, 0, frame.length)) {
+                at += frame.length;
+            } else {
+                assertThat(sink.whenFull())
+                        .as("a frame is missing in %s%n%s", sink, text)
+                        .startsWith("drop");
+            }
+        }
+        assertThat(at).as("bytes of %s that are frames%n%s", sink, text).isEqualTo(content.length);
     }
 
     private static byte[] pattern(Part part) {

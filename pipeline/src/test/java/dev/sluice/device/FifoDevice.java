@@ -91,6 +91,9 @@ public final class FifoDevice implements AutoCloseable {
         private final MemorySegment record = arena.allocate(16, 8);
         private boolean open = true;
 
+        /** Told, and not yet reported: the frame behind it may come later. */
+        private long lost;
+
         Protocol(Path folder) throws IOException {
             filled = DeviceFile.open(folder.resolve("filled"));
             armed = DeviceFile.open(folder.resolve("armed"));
@@ -122,7 +125,6 @@ public final class FifoDevice implements AutoCloseable {
 
         @Override
         public boolean collect(Filled to) throws IOException {
-            long lost = 0;
             while (filled.read(record) > 0) {
                 long buffer = record.get(ValueLayout.JAVA_LONG, 0);
                 long bytes = record.get(ValueLayout.JAVA_LONG, 8);
