@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
 import dev.sluice.device.DriverDevice;
+import dev.sluice.filter.Filter;
 import dev.sluice.filter.Problems;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.RotatingFile;
@@ -58,6 +59,7 @@ public final class Environment {
             Topology topology, Predicate<Topology.Source> sources, Predicate<Topology.Sink> sinks) {
         Environment environment = new Environment(topology);
         topology.sources().stream().filter(sources).forEach(environment::check);
+        topology.filters().forEach(environment::check);
         topology.sinks().stream().filter(sinks).forEach(environment::check);
         return environment.problems.sorted();
     }
@@ -117,6 +119,20 @@ public final class Environment {
             problem("sources", source.node(), "device", path + " does not exist: is its driver loaded?");
         } else if (!Files.isReadable(path) || !Files.isWritable(path)) {
             problem("sources", source.node(), "device", path + " must be readable and writable for this user");
+        }
+    }
+
+    /** Made once and closed: what a filter needs (a table, a library) may not be there. */
+    private void check(Topology.FilterNode node) {
+        if (!(node instanceof Topology.OfFilter ofFilter)) {
+            return; // a flow may connect to something when it is made
+        }
+        try (Filter filter = ofFilter.maker().get()) {
+            if (filter == null) {
+                problem("filters", node.node(), "type", "its factory made no filter, but null");
+            }
+        } catch (RuntimeException | LinkageError | StackOverflowError e) {
+            problem("filters", node.node(), "type", "it cannot be made: " + e);
         }
     }
 
