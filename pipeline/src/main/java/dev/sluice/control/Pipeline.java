@@ -535,13 +535,7 @@ final class Pipeline {
             }
         }
         Topology other = wanted.without(finished);
-        Set<String> keptSources = new HashSet<>();
-        for (Topology.Source source : other.sources()) {
-            OpenSource open = sources.get(source.name());
-            if (open != null && open.source().node().sameAs(source.node())) {
-                keptSources.add(source.name());
-            }
-        }
+        Set<String> keptSources = openAsIn(other);
         Set<String> keptSinks = new HashSet<>();
         Set<String> keptFiles = new HashSet<>();
         for (Topology.Sink sink : other.sinks()) {
@@ -560,11 +554,8 @@ final class Pipeline {
             }
         }
         sinks.forEach((name, sink) -> {
-            if (keptSinks.contains(name)) {
-                sink.handedOver = true;
-                sink.controls.forEach(SinkControl::handOver);
-            } else if (sink.file != null && keptFiles.contains(name)) {
-                // Other streams go into the same file: it must not be begun anew, or refused since it exists.
+            // Also where other streams go into the same file: it must not be begun anew, or refused since it exists.
+            if (keptSinks.contains(name) || keptFiles.contains(name)) {
                 sink.handedOver = true;
                 sink.controls.forEach(SinkControl::handOver);
             } else {
@@ -687,14 +678,7 @@ final class Pipeline {
         topology = before;
         listening.values().forEach(TcpSocket::close);
         listening.clear();
-        Set<String> keptSources = new HashSet<>();
         Set<String> wantedFiles = new HashSet<>();
-        for (Topology.Source source : before.sources()) {
-            OpenSource open = sources.get(source.name());
-            if (open != null && open.source().node().sameAs(source.node())) {
-                keptSources.add(source.name());
-            }
-        }
         before.sinks().forEach(sink -> wantedFiles.add(sink.name()));
         files.entrySet().removeIf(file -> {
             boolean wanted = wantedFiles.contains(file.getKey());
@@ -703,7 +687,19 @@ final class Pipeline {
             }
             return !wanted;
         });
-        return reopening(keptSources);
+        return reopening(openAsIn(before));
+    }
+
+    /** Names of the sources that are open and stay as they are. */
+    private Set<String> openAsIn(Topology other) {
+        Set<String> names = new HashSet<>();
+        for (Topology.Source source : other.sources()) {
+            OpenSource open = sources.get(source.name());
+            if (open != null && open.source().node().sameAs(source.node())) {
+                names.add(source.name());
+            }
+        }
+        return names;
     }
 
     private Behavior<Message> onConnectorStopped(ConnectorStopped stopped) {

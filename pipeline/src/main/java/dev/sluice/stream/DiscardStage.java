@@ -83,9 +83,7 @@ public final class DiscardStage extends AbstractGraphStageWithMaterializedValue<
         @Override
         public void postStop() {
             try {
-                for (SinkStream stream : streams) {
-                    stream.pool().flush();
-                }
+                SinkStream.flush(streams);
                 ended.complete(Done.getInstance());
             } catch (IOException e) {
                 ended.completeExceptionally(e);

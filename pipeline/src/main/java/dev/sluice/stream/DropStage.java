@@ -95,8 +95,8 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         /** Whoever pulls thinks that this reaches the device, which then would give back what was released. */
         private void flushIfEmpty() {
             try {
-                for (int i = 0; i < streams.size() && waiting.isEmpty(); i++) {
-                    streams.get(i).pool().flush();
+                if (waiting.isEmpty()) {
+                    SinkStream.flush(streams);
                 }
             } catch (IOException e) {
                 failStage(e);

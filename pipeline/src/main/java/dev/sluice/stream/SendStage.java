@@ -403,14 +403,14 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     handedOver();
                 } else {
                     to.arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
-                    flush();
+                    SinkStream.flush(streams);
                     return;
                 }
             }
             if (link != null) {
                 link.arm(0); // completions, and the loss of the connection, are reported as errors
             }
-            flush();
+            SinkStream.flush(streams);
         }
 
         /**
@@ -447,13 +447,6 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private int slot(LentFrame frame) {
             return firstSlot[frame.stream()] + frame.buffer();
-        }
-
-        /** Gives back what was released, by whoever, before this stage waits. */
-        private void flush() throws IOException {
-            for (int stream = 0; stream < streams.size(); stream++) {
-                streams.get(stream).pool().flush();
-            }
         }
 
         /** The current frame, from its start. Sends of it on a connection that was lost may still be outstanding. */
@@ -607,7 +600,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 last.transport.reap(onSettled);
                 leaveOpen(last);
             }
-            flush();
+            SinkStream.flush(streams);
             boolean ending = phase == Phase.FLUSHING || phase == Phase.LEAVING;
             boolean nothingOutstanding = aborted.isEmpty() && (!ending || link == null);
             if ((nothingOutstanding && ending) || looksLeft-- == 0) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.stream;
 
+import java.io.IOException;
+import java.util.List;
+
 /**
  * One of the streams that a sink takes: frames of one source by one way. What a receiver must know at its end is counted
  * here. Owned by the stream's thread.
@@ -21,6 +24,13 @@ public final class SinkStream {
         this.pool = pool;
         this.id = id;
         this.announcedBytes = pool.lostBytes();
+    }
+
+    /** Gives the devices back what was released, by whoever; for a stage that is about to wait. */
+    static void flush(List<SinkStream> streams) throws IOException {
+        for (int i = 0; i < streams.size(); i++) { // no iterator: this is on the way of every frame
+            streams.get(i).pool.flush();
+        }
     }
 
     FramePool pool() {
