@@ -53,6 +53,7 @@ struct sluice_buffer {
 	u64 sequence;
 	u64 time;
 	u64 lost;
+	u64 position;
 
 	/* The DMA engine's while ARMED: what it lost before this transfer. */
 	u64 lost_metadata;
@@ -74,7 +75,9 @@ struct sluice_ring {
 	bool running;
 	struct list_head in[SLUICE_STATES];	/* the buffers in each state, as they came */
 	u32 count[SLUICE_STATES];		/* how many */
+	u64 id;			/* of all that is counted from 0 here; 0: there was no opener yet */
 	u64 next_sequence;
+	u64 produced;		/* bytes, those lost included */
 	u64 unreported_lost;
 	ktime_t starved_since;		/* valid while running and none is ARMED */
 	u64 frames, bytes, lost, starved, quarantines, errors;

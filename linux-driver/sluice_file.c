@@ -16,6 +16,12 @@ static struct sluice_device *sluice_of(struct file *file)
 	return file->private_data;
 }
 
+/* Opened for reading only: it may ask, and nothing changes for it. */
+static bool sluice_only_looks(struct file *file)
+{
+	return !(file->f_mode & FMODE_WRITE);
+}
+
 /* io_lock for a call that may wait, or not. Fails once the device is gone. */
 static int sluice_enter(struct sluice_device *sluice, bool nowait)
 {
@@ -45,6 +51,21 @@ static void sluice_reset(struct sluice_device *sluice)
 	sluice->kept = false;
 }
 
+/* The ring is this process's from now on: the one that was kept for its user, or a new one. */
+static void sluice_take(struct sluice_device *sluice)
+{
+	if (sluice->kept && !uid_eq(sluice->owner, current_euid()))
+		sluice_reset(sluice);
+	if (sluice->kept) {
+		sluice_ring_adopt(sluice);
+	} else {
+		sluice_ring_reset_counts(sluice);
+		sluice->config.flags = 0;
+	}
+	sluice->kept = false;
+	sluice->owner = current_euid();
+}
+
 static int sluice_open(struct inode *inode, struct file *file)
 {
 	struct sluice_device *sluice =
@@ -59,16 +80,8 @@ static int sluice_open(struct inode *inode, struct file *file)
 		clear_bit(0, &sluice->opened);
 		return ret;
 	}
-	if (sluice->kept && !uid_eq(sluice->owner, current_euid()))
-		sluice_reset(sluice);
-	if (sluice->kept) {
-		sluice_ring_adopt(sluice);
-	} else {
-		sluice_ring_reset_counts(sluice);
-		sluice->config.flags = 0;
-	}
-	sluice->kept = false;
-	sluice->owner = current_euid();
+	if (!sluice_only_looks(file))
+		sluice_take(sluice);
 	kref_get(&sluice->ref);
 	sluice_leave(sluice);
 
@@ -83,7 +96,7 @@ static int sluice_release(struct inode *inode, struct file *file)
 	struct sluice_device *sluice = sluice_of(file);
 
 	mutex_lock(&sluice->io_lock);
-	if (!sluice->gone) {
+	if (!sluice->gone && !sluice_only_looks(file)) {
 		if (sluice->config.flags & SLUICE_KEEP) {
 			sluice_ring_keep(sluice);
 			sluice->kept = true;
@@ -106,6 +119,8 @@ static ssize_t sluice_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	ssize_t done = 0;
 	int ret;
 
+	if (sluice_only_looks(iocb->ki_filp))
+		return -EBADF;
 	if (!iov_iter_count(to))
 		return 0;
 	if (iov_iter_count(to) < sizeof(struct sluice_frame))
@@ -134,6 +149,7 @@ static ssize_t sluice_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			.sequence = buffer->sequence,
 			.time = buffer->time,
 			.lost = buffer->lost,
+			.position = buffer->position,
 		};
 
 		sluice_memory_for_cpu(buffer);
@@ -261,7 +277,13 @@ static void sluice_info(struct sluice_device *sluice, struct sluice_info *info)
 		.buffer_bytes = sluice->config.buffer_bytes,
 		.clock = sluice->config.clock,
 		.flags = sluice->config.flags,
+		.ring = sluice->ring.id, /* written under io_lock only */
 	};
+}
+
+static bool sluice_changes(unsigned int cmd)
+{
+	return cmd == SLUICE_CONFIGURE || cmd == SLUICE_START || cmd == SLUICE_STOP;
 }
 
 static long sluice_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -275,6 +297,8 @@ static long sluice_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	} u;
 	long ret;
 
+	if (sluice_only_looks(file) && sluice_changes(cmd))
+		return -EBADF;
 	if (mutex_lock_interruptible(&sluice->io_lock))
 		return -ERESTARTSYS;
 	if (sluice->gone && cmd != SLUICE_INFO && cmd != SLUICE_COUNTS) {

@@ -25,6 +25,7 @@
  * held.
  */
 #include <linux/list_sort.h>
+#include <linux/random.h>
 
 #include "sluice.h"
 
@@ -135,17 +136,23 @@ void sluice_ring_forget(struct sluice_device *sluice)
 	spin_unlock_irq(&ring->lock);
 }
 
-/* A new opener counts from 0; what an earlier one left in quarantine was its own. */
+/* A new opener's ring counts from 0; what an earlier one left in quarantine was its own. */
 void sluice_ring_reset_counts(struct sluice_device *sluice)
 {
 	struct sluice_ring *ring = &sluice->ring;
 	struct sluice_buffer *buffer;
+	u64 id;
 
 	lockdep_assert_held(&sluice->io_lock);
 	list_for_each_entry(buffer, &ring->in[SLUICE_QUARANTINED], link)
 		buffer->quarantine_counted = true;
+	do {
+		id = get_random_u64();
+	} while (!id);
 	spin_lock_irq(&ring->lock);
+	ring->id = id;
 	ring->next_sequence = 0;
+	ring->produced = 0;
 	ring->unreported_lost = 0;
 	ring->frames = 0;
 	ring->bytes = 0;
@@ -260,6 +267,7 @@ void sluice_ring_fill(struct sluice_buffer *buffer, u64 bytes, bool failed)
 	}
 	ring->lost += lost;
 	ring->unreported_lost += lost;
+	ring->produced += lost;
 	if (failed || !bytes) {
 		sluice_ring_move_locked(buffer, SLUICE_FREE);
 		sluice_ring_settle_soon(sluice);
@@ -269,6 +277,8 @@ void sluice_ring_fill(struct sluice_buffer *buffer, u64 bytes, bool failed)
 	buffer->lost = ring->unreported_lost;
 	buffer->sequence = ring->next_sequence++;
 	buffer->time = sluice_ring_clock(sluice);
+	buffer->position = ring->produced;
+	ring->produced += bytes;
 	ring->unreported_lost = 0;
 	ring->frames++;
 	ring->bytes += bytes;

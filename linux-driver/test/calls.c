@@ -22,6 +22,7 @@ TEST(info_describes_the_device)
 	EXPECT_EQ(info.buffer_count, 5);
 	EXPECT_EQ(info.clock, CLOCK_REALTIME);
 	EXPECT_EQ(info.flags, 0);
+	EXPECT(info.ring != 0);
 	EXPECT(is_zero((uint8_t *)info.reserved, sizeof(info.reserved)));
 	start(&ring);
 	REQUIRE(ioctl(ring.fd, SLUICE_INFO, &info) == 0);
@@ -390,22 +391,55 @@ TEST(a_waiting_reader_can_be_interrupted)
 	EXPECT_EQ(counts_of(&ring).lent, 0);
 }
 
-TEST(a_read_only_opener_can_look_but_not_map)
+TEST(a_read_only_opener_can_look_and_no_more)
 {
-	int fd = open_device(DEVICE, O_RDONLY);
+	struct sluice_config config = configuration(PAGE, 4);
+	struct ring ring = { .fd = open_device(DEVICE, O_RDONLY) };
+	struct pollfd events = { .fd = ring.fd, .events = POLLIN };
+	struct sluice_frame frame;
 	struct sluice_info info;
 
-	REQUIRE(fd >= 0);
-	REQUIRE(ioctl(fd, SLUICE_INFO, &info) == 0);
+	REQUIRE(ring.fd >= 0);
+	info = info_of(ring.fd);
+	counts_of(&ring);
+	EXPECT_EQ(poll(&events, 1, 0), 1);
 	EXPECT_ERRNO((long)mmap(NULL, info.buffer_bytes * info.buffer_count, PROT_READ, MAP_SHARED,
-				fd, 0), EINVAL);
-	EXPECT_ERRNO(write(fd, &info, 4), EBADF);
+				ring.fd, 0), EINVAL);
+	EXPECT_ERRNO(read(ring.fd, &frame, sizeof(frame)), EBADF);
+	EXPECT_ERRNO(write(ring.fd, &info, 4), EBADF);
+	EXPECT_ERRNO(ioctl(ring.fd, SLUICE_CONFIGURE, &config), EBADF);
+	EXPECT_ERRNO(ioctl(ring.fd, SLUICE_START), EBADF);
+	EXPECT_ERRNO(ioctl(ring.fd, SLUICE_STOP), EBADF);
+	EXPECT_ERRNO(ioctl(ring.fd, 0x5401 /* TCGETS */, &config), ENOTTY);
+	/* Who looks has no ring: the one before is still named. */
+	close(ring.fd);
+	ring.fd = open_device(DEVICE, O_RDONLY);
+	EXPECT_EQ(info_of(ring.fd).ring, info.ring);
+}
+
+TEST(each_opener_begins_a_ring_of_its_own)
+{
+	struct ring ring = open_ring(PAGE, 4);
+	uint64_t before = info_of(ring.fd).ring;
+
+	start(&ring);
+	go_round(&ring, 10);
+	EXPECT_EQ(read_frame(&ring).position, 10 * PAGE);
+	stop(&ring);
+	EXPECT_EQ(info_of(ring.fd).ring, before);
+	munmap(ring.memory, 4 * PAGE);
+	close(ring.fd);
+	ring = open_ring(PAGE, 4);
+	EXPECT(info_of(ring.fd).ring != before);
+	start(&ring);
+	EXPECT_EQ(read_frame(&ring).position, 0);
 }
 
 TEST(new_buffers_lose_the_old_ones_frames_and_say_so)
 {
 	struct ring ring = open_ring(64 * KIB, 4);
 	struct sluice_config config = configuration(32 * KIB, 4);
+	uint64_t id = info_of(ring.fd).ring;
 	struct sluice_frame frame;
 
 	start(&ring);
@@ -419,7 +453,11 @@ TEST(new_buffers_lose_the_old_ones_frames_and_say_so)
 	EXPECT_ERRNO(write(ring.fd, &frame.buffer, 4), EINVAL);
 	ring = map_ring(ring.fd);
 	start(&ring);
-	EXPECT_EQ(read_frame(&ring).lost, 3 * 64 * KIB);
+	frame = read_frame(&ring);
+	EXPECT_EQ(frame.lost, 3 * 64 * KIB);
+	/* It is the same stream of bytes. */
+	EXPECT_EQ(frame.position, 4 * 64 * KIB);
+	EXPECT_EQ(info_of(ring.fd).ring, id);
 }
 
 static void bind_driver(const char *what)

@@ -84,6 +84,14 @@ static inline struct sluice_config configuration(uint64_t buffer_bytes, uint32_t
 	return config;
 }
 
+static inline struct sluice_info info_of(int fd)
+{
+	struct sluice_info info;
+
+	MUST(ioctl(fd, SLUICE_INFO, &info) == 0);
+	return info;
+}
+
 static inline struct sluice_counts counts_of(const struct ring *ring)
 {
 	struct sluice_counts counts;
@@ -107,9 +115,8 @@ static inline int open_device(const char *path, int flags)
 static inline struct ring map_ring(int fd)
 {
 	struct ring ring = { .fd = fd };
-	struct sluice_info info;
+	struct sluice_info info = info_of(fd);
 
-	MUST(ioctl(fd, SLUICE_INFO, &info) == 0);
 	ring.buffer_bytes = info.buffer_bytes;
 	ring.buffer_count = info.buffer_count;
 	ring.memory = mmap(NULL, info.buffer_bytes * info.buffer_count, PROT_READ | PROT_WRITE,

@@ -262,14 +262,27 @@ TEST(nothing_is_left_for_the_next_opener)
 	EXPECT(is_zero(ring.memory, 4 * MIB));
 }
 
-/* Frames 0 and 1 lent, 0 released again, the ring full, and gone. */
-static void leave_a_kept_ring(void)
+/* What a process knew of its kept ring when it died. */
+struct left {
+	uint64_t ring;
+	struct sluice_frame last;	/* that it read */
+};
+
+/*
+ * Three frames read and the first of them released, the engine going on, and killed.
+ * With a rate of 0 the ring is full by then.
+ */
+static struct left leave_a_kept_ring(unsigned long rate)
 {
+	struct left *left = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				 -1, 0);
 	struct sluice_config config = configuration(64 * KIB, 6);
 	int status;
 	pid_t pid;
 
+	MUST(left != MAP_FAILED);
 	reset_sim();
+	set_sim("rate", rate);
 	pid = fork();
 	if (!pid) {
 		struct ring ring = { .fd = open_device(DEVICE, O_RDWR) };
@@ -278,62 +291,137 @@ static void leave_a_kept_ring(void)
 		config.flags = SLUICE_KEEP;
 		MUST(ioctl(ring.fd, SLUICE_CONFIGURE, &config) == 0);
 		ring = map_ring(ring.fd);
+		left->ring = info_of(ring.fd).ring;
 		start(&ring);
 		first = read_frame(&ring);
 		read_frame(&ring);
 		release(&ring, first.buffer);
-		read_frame(&ring);
-		while (counts_of(&ring).filled < 4)
+		left->last = read_frame(&ring);
+		while (!rate && counts_of(&ring).filled < 4)
 			usleep(1000);
 		kill(getpid(), SIGKILL);
 	}
 	MUST(waitpid(pid, &status, 0) == pid);
 	MUST(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	return *left;
+}
+
+/* It would be kept again: leaves nothing for the next test. */
+static void end_kept_ring(struct ring *ring)
+{
+	struct sluice_config config = configuration(PAGE, 2);
+
+	stop(ring);
+	munmap(ring->memory, ring->buffer_bytes * ring->buffer_count);
+	MUST(ioctl(ring->fd, SLUICE_CONFIGURE, &config) == 0);
+	close(ring->fd);
 }
 
 TEST(a_kept_ring_is_offered_again_in_order)
 {
-	struct ring ring;
+	struct left left = leave_a_kept_ring(0);
 	struct sluice_info info;
+	struct ring ring;
 
-	leave_a_kept_ring();
 	ring.fd = open_device(DEVICE, O_RDWR);
-	REQUIRE(ioctl(ring.fd, SLUICE_INFO, &info) == 0);
+	info = info_of(ring.fd);
 	EXPECT_EQ(info.flags, SLUICE_KEEP);
 	EXPECT_EQ(info.state, SLUICE_RUNNING);
+	EXPECT(info.ring == left.ring);
 	ring = map_ring(ring.fd);
 	for (uint64_t sequence = 1; sequence < 20; sequence++) {
 		struct sluice_frame frame = read_frame(&ring);
 
 		EXPECT_EQ(frame.sequence, sequence);
+		EXPECT_EQ(frame.position, sequence * 64 * KIB);
 		EXPECT_EQ(wrong_words(buffer_of(&ring, frame.buffer), frame.bytes,
 				      sequence * 64 * KIB), 0);
 		release(&ring, frame.buffer);
 	}
-	/* It would be kept again: leave nothing for the next test. */
-	stop(&ring);
-	munmap(ring.memory, 6 * 64 * KIB);
-	MUST(ioctl(ring.fd, SLUICE_CONFIGURE,
-		   &(struct sluice_config){ .buffer_bytes = PAGE, .buffer_count = 2 }) == 0);
+	end_kept_ring(&ring);
 }
 
-TEST(a_kept_ring_is_not_for_another_user)
+TEST(the_engine_goes_on_for_a_dead_process_and_what_is_lost_is_counted)
 {
+	struct left left = leave_a_kept_ring(8 * MIB);
+	struct ring ring = { .fd = -1 };
+	uint64_t at = 64 * KIB, lost = 0;
+
+	/* Nobody has it open, and the ring fills until there is no buffer for what comes. */
+	EXPECT_SOON(sysfs_count("filled"), 6);
+	usleep(100000);
+	ring.fd = open_device(DEVICE, O_RDWR);
+	EXPECT(info_of(ring.fd).ring == left.ring);
+	ring = map_ring(ring.fd);
+	/* The frames that it held, what came since, and what comes from now on. */
+	for (uint64_t sequence = 1; sequence < 40; sequence++) {
+		struct sluice_frame frame = read_frame(&ring);
+
+		EXPECT_EQ(frame.sequence, sequence);
+		EXPECT_EQ(frame.position, at + frame.lost);
+		EXPECT_EQ(wrong_words(buffer_of(&ring, frame.buffer), frame.bytes, frame.position),
+			  0);
+		if (sequence == left.last.sequence)
+			EXPECT_EQ(frame.position, left.last.position);
+		at = frame.position + frame.bytes;
+		lost += frame.lost;
+		release(&ring, frame.buffer);
+	}
+	EXPECT(lost > 0);
+	end_kept_ring(&ring);
+}
+
+TEST(who_only_looks_leaves_a_kept_ring_to_its_owner)
+{
+	struct left left = leave_a_kept_ring(0);
 	struct sluice_info info;
 	struct ring ring;
 	int status;
 	pid_t pid;
 
-	leave_a_kept_ring();
+	MUST(chmod(DEVICE, 0666) == 0);
+	pid = fork();
+	if (!pid) {
+		MUST(setuid(65534) == 0);
+		ring.fd = open_device(DEVICE, O_RDONLY);
+		MUST(ring.fd >= 0);
+		info = info_of(ring.fd);
+		EXPECT_EQ(info.flags, SLUICE_KEEP);
+		EXPECT_EQ(info.state, SLUICE_RUNNING);
+		EXPECT_EQ(counts_of(&ring).filled, 6);
+		EXPECT_ERRNO(ioctl(ring.fd, SLUICE_STOP), EBADF);
+		exit(tap_failures != 0);
+	}
+	MUST(waitpid(pid, &status, 0) == pid);
+	EXPECT_EQ(status, 0);
+	chmod(DEVICE, 0600);
+	/* So does its owner, who opens it for more and does nothing with it. */
+	close(open_device(DEVICE, O_RDWR));
+	ring.fd = open_device(DEVICE, O_RDWR);
+	EXPECT(info_of(ring.fd).ring == left.ring);
+	ring = map_ring(ring.fd);
+	EXPECT_EQ(read_frame(&ring).sequence, 1);
+	end_kept_ring(&ring);
+}
+
+TEST(a_kept_ring_is_not_for_another_user)
+{
+	struct left left = leave_a_kept_ring(0);
+	struct sluice_info info;
+	struct ring ring;
+	int status;
+	pid_t pid;
+
 	MUST(chmod(DEVICE, 0666) == 0);
 	pid = fork();
 	if (!pid) {
 		MUST(setuid(65534) == 0);
 		ring.fd = open_device(DEVICE, O_RDWR);
 		MUST(ring.fd >= 0);
-		MUST(ioctl(ring.fd, SLUICE_INFO, &info) == 0);
+		info = info_of(ring.fd);
 		EXPECT_EQ(info.state, SLUICE_STOPPED);
 		EXPECT_EQ(info.flags, 0);
+		EXPECT(info.ring != left.ring);
 		ring = map_ring(ring.fd);
 		EXPECT(is_zero(ring.memory, 6 * 64 * KIB));
 		EXPECT_EQ(counts_of(&ring).free, 6);

@@ -38,6 +38,11 @@ static struct progress stream(const struct ring *ring, uint64_t frames)
 			if (frame->sequence != p.frames)
 				DIE("frame %llu follows %llu", (unsigned long long)frame->sequence,
 				    (unsigned long long)p.frames - 1);
+			if (frame->position != p.position)
+				DIE("frame %llu says it is at %llu, and is at %llu",
+				    (unsigned long long)p.frames,
+				    (unsigned long long)frame->position,
+				    (unsigned long long)p.position);
 			if (frame->buffer >= ring->buffer_count || frame->flags ||
 			    frame->bytes > ring->buffer_bytes || frame->time < last)
 				DIE("frame %llu makes no sense", (unsigned long long)p.frames);

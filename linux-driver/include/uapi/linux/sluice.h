@@ -5,6 +5,10 @@
  * A device, /dev/sluiceN, is one DMA channel with its buffers. One process opens
  * it at a time (EBUSY for the second).
  *
+ * A descriptor opened for reading only is for looking: INFO, COUNTS and poll(). All
+ * else gives EBADF (mmap() EINVAL), and the ring stays as it is: a kept one waits
+ * for its owner, whoever looked.
+ *
  * mmap(): all buffers back to back from offset 0, MAP_SHARED, the whole length, of
  *	a descriptor opened for reading and writing; EINVAL otherwise. Buffer i starts at i * buffer_bytes.
  * read(): as many struct sluice_frame as are filled and fit, oldest first; the
@@ -21,7 +25,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define SLUICE_ABI		1
+#define SLUICE_ABI		2
 
 /* sluice_info.capabilities */
 #define SLUICE_CAP_PAGES	(1U << 0) /* the mapping can be sent by reference */
@@ -33,7 +37,13 @@
 #define SLUICE_RUNNING		1
 
 /* sluice_config.flags, sluice_info.flags */
-#define SLUICE_KEEP		(1U << 0) /* the ring outlives the process */
+/*
+ * The ring outlives the process: the engine goes on filling free buffers, and the
+ * next opener of the same user gets what was lent and not released, then what was
+ * filled since. Any other user's gets a stopped, zeroed ring. INFO shows the flag to
+ * an opener before it configured anything: then it has a ring that was kept.
+ */
+#define SLUICE_KEEP		(1U << 0)
 
 /* One filled buffer. Field widths and offsets are the same on 32 and 64 bits. */
 struct sluice_frame {
@@ -43,6 +53,10 @@ struct sluice_frame {
 	__aligned_u64 sequence;	/* counts frames from 0 */
 	__aligned_u64 time;	/* of completion, nanoseconds of the configured clock */
 	__aligned_u64 lost;	/* bytes lost between the frame before and this one */
+	__aligned_u64 position;	/* of the first byte in all that the device produced since
+				 * its ring was begun, lost bytes included: that of the frame
+				 * before, its bytes, and what was lost between them
+				 */
 };
 
 /* The device as it is now. Its size never changes, or a program could not ask for abi. */
@@ -54,7 +68,10 @@ struct sluice_info {
 	__aligned_u64 buffer_bytes;
 	__u32 clock;
 	__u32 flags;
-	__u32 reserved[4];	/* 0 */
+	__aligned_u64 ring;	/* names the ring that sequences and positions count in: random,
+				 * another for each opener; a kept ring's stays. 0 before the first
+				 */
+	__u32 reserved[2];	/* 0 */
 };
 
 /* What it is to be: any number of buffers, each any whole number of pages. */
