@@ -646,9 +646,9 @@ final class Pipeline {
                         }
                         return !kept;
                     });
-                    sources.values().forEach(source -> giveBack(source));
                     sources.values().removeIf(source -> {
                         boolean kept = keptSources.contains(source.source().name());
+                        giveBack(source, kept);
                         if (!kept) {
                             close(source);
                         }
@@ -738,7 +738,7 @@ final class Pipeline {
     private Closed close(@Nullable Throwable streamFailure) {
         Throwable failure = streamFailure;
         for (OpenSource source : sources.values()) {
-            Throwable refused = giveBack(source);
+            Throwable refused = giveBack(source, false);
             failure = failure == null ? refused : failure;
         }
         for (OpenSink sink : sinks.values()) {
@@ -775,12 +775,16 @@ final class Pipeline {
         }
     }
 
-    /** Whatever stages still held; returns what the device answered if it refused it. */
-    private @Nullable Throwable giveBack(OpenSource source) {
+    /**
+     * Whatever stages still held; returns what the device answered if it refused it.
+     *
+     * @param goesOn whether other streams will take from the source
+     */
+    private @Nullable Throwable giveBack(OpenSource source, boolean goesOn) {
         try {
             counters.source(source.source().name())
                     .framesGivenBack
-                    .add(source.pool().reclaim());
+                    .add(goesOn ? source.pool().reclaim() : source.pool().leave());
             return null;
         } catch (IOException e) {
             return e;

@@ -29,7 +29,10 @@ public interface BufferDevice extends AutoCloseable {
     /** Arms all buffers and lets the DMA engine run. */
     void start() throws IOException;
 
-    /** Halts the DMA engine. Frames already filled can still be acquired; what is released is not armed again. */
+    /**
+     * Halts the DMA engine. Frames already filled can still be acquired; what is released is not armed again. One that
+     * {@linkplain #outlivesProcess outlives the process} goes on: what it fills is the next process's.
+     */
     void stop();
 
     /**
@@ -49,6 +52,20 @@ public interface BufferDevice extends AutoCloseable {
      * @throws IOException if one of them is not lent; those before it are released, none after it
      */
     void release(int[] buffers, int count) throws IOException;
+
+    /**
+     * Which stream of bytes {@linkplain FrameBatch#position positions} and sequences count in. Devices of the same identity,
+     * also those of different processes, have the same byte at the same position. The driver's is its ring's: it stays
+     * while the ring is kept. A file's that is replayed is made of what the file is: each replay begins at its start.
+     * All others' are random.
+     */
+    long identity();
+
+    /**
+     * Whether the engine goes on filling buffers when this device is closed, or its process dies, and what is lent then is
+     * acquired again by the next process that opens it.
+     */
+    boolean outlivesProcess();
 
     /** What is where, and totals so far. */
     DeviceCounts counts();

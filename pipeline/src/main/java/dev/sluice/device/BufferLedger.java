@@ -47,6 +47,7 @@ final class BufferLedger implements AutoCloseable {
     private final long[] sequence;
     private final long[] timeNanos;
     private final long[] lostBefore;
+    private final long[] position;
     private int lent;
     private boolean signalWanted;
     private boolean signalled;
@@ -69,6 +70,7 @@ final class BufferLedger implements AutoCloseable {
         sequence = new long[count];
         timeNanos = new long[count];
         lostBefore = new long[count];
+        position = new long[count];
     }
 
     int readyFd() {
@@ -162,6 +164,7 @@ final class BufferLedger implements AutoCloseable {
             sequence[buffer] = nextSequence++;
             timeNanos[buffer] = atNanos;
             lostBefore[buffer] = unreportedLost;
+            position[buffer] = totalBytes + totalLost;
             unreportedLost = 0;
             frames++;
             totalBytes += validBytes;
@@ -208,7 +211,13 @@ final class BufferLedger implements AutoCloseable {
                 int buffer = filled.removeFirst();
                 move(buffer, State.FILLED, State.LENT);
                 into.add(
-                        buffer, offset[buffer], bytes[buffer], sequence[buffer], timeNanos[buffer], lostBefore[buffer]);
+                        buffer,
+                        offset[buffer],
+                        bytes[buffer],
+                        sequence[buffer],
+                        timeNanos[buffer],
+                        lostBefore[buffer],
+                        position[buffer]);
             }
             signalWanted = into.size() == 0 && !ended;
             return into.size();

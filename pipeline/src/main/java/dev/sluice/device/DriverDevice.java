@@ -26,6 +26,9 @@ import org.slf4j.LoggerFactory;
  * <p>A device may go while it is open (unbound, the FPGA programmed anew). Its memory stays mapped, so what is lent can
  * still be sent; giving that back then means nothing and is no error. {@link #acquire} is where it is told: by then
  * there is nothing else to be done.
+ *
+ * <p>With {@code keep} the ring is there before and after this process: the next one that opens it with the same buffers
+ * goes on where this one ended, however it did.
  */
 public final class DriverDevice implements BufferDevice {
 
@@ -35,8 +38,12 @@ public final class DriverDevice implements BufferDevice {
      * @param path the device's file
      * @param bufferBytes size of a buffer, a whole number of pages
      * @param buffers how many
+     * @param keep whether the ring outlives the process
      */
-    public record Settings(Path path, long bufferBytes, int buffers) {}
+    public record Settings(Path path, long bufferBytes, int buffers, boolean keep) {}
+
+    /** The header of the wire has nanoseconds since 1970. */
+    private static final int CLOCK = Constants.CLOCK_REALTIME;
 
     private static final Logger LOG = LoggerFactory.getLogger(DriverDevice.class);
 
@@ -44,6 +51,7 @@ public final class DriverDevice implements BufferDevice {
     private final Settings settings;
     private final int fd;
     private final boolean tellsLoss;
+    private final long ring;
     private final SharedMemory mapping;
 
     // The stream's thread alone. Freed by the garbage collector, like the segment below: none can be in use then.
@@ -58,12 +66,13 @@ public final class DriverDevice implements BufferDevice {
     private DeviceCounts counts;
     private boolean closed;
 
-    private DriverDevice(String name, Settings settings, int fd, boolean tellsLoss, SharedMemory mapping)
+    private DriverDevice(String name, Settings settings, int fd, boolean tellsLoss, long ring, SharedMemory mapping)
             throws IOException {
         this.name = name;
         this.settings = settings;
         this.fd = fd;
         this.tellsLoss = tellsLoss;
+        this.ring = ring;
         this.mapping = mapping;
         frames = SluiceFrame.allocateArray(Arena.ofAuto(), settings.buffers());
         releases = Arena.ofAuto().allocate(ValueLayout.JAVA_INT, settings.buffers());
@@ -72,20 +81,37 @@ public final class DriverDevice implements BufferDevice {
     }
 
     /**
-     * Opens a device, gives it its buffers and maps them. Allocating them may take a while.
+     * Opens a device, gives it its buffers and maps them. Allocating them may take a while. A ring that was kept, is to be
+     * kept and has these buffers already stays as it is, and may be running.
      *
      * @param name how messages of the pipeline name it
      * @throws IOException with one sentence that says why not, and what to do
      */
     public static DriverDevice open(String name, Settings settings) throws IOException {
         Path path = settings.path();
-        int fd = open(path);
+        int fd = open(path, Constants.O_RDWR);
         SharedMemory mapping = null;
         try (Arena arena = Arena.ofConfined()) {
-            int capabilities = capabilities(path, fd, arena);
-            configure(settings, fd, arena);
+            MemorySegment info = info(path, fd, arena);
+            int capabilities = SluiceInfo.capabilities(info);
+            if ((capabilities & Constants.SLUICE_CAP_PAGES) == 0) {
+                LOG.warn(
+                        "{} has memory that the network cannot send by reference, as its driver says: it will be copied",
+                        path);
+            }
+            if ((SluiceInfo.flags(info) & Constants.SLUICE_KEEP) == 0) {
+                configure(settings, fd, arena);
+            } else {
+                goOn(settings, fd, info, arena);
+            }
             mapping = map(settings, fd);
-            return new DriverDevice(name, settings, fd, (capabilities & Constants.SLUICE_CAP_LOSS) != 0, mapping);
+            return new DriverDevice(
+                    name,
+                    settings,
+                    fd,
+                    (capabilities & Constants.SLUICE_CAP_LOSS) != 0,
+                    SluiceInfo.ring(info),
+                    mapping);
         } catch (IOException | RuntimeException e) {
             if (mapping != null) {
                 mapping.close();
@@ -96,13 +122,17 @@ public final class DriverDevice implements BufferDevice {
     }
 
     /**
-     * Looks whether a device could be opened, and leaves it as it is.
+     * Looks whether a device could be opened, and leaves it as it is: also a ring that is kept for another user.
      *
      * @return whether its memory can be sent by reference
      * @throws IOException with one sentence that says why it cannot be opened
      */
     public static boolean probe(Path path) throws IOException {
-        int fd = open(path);
+        int fd = open(path, Constants.O_RDONLY);
+        if (!Files.isWritable(path)) {
+            Libc.close(fd);
+            throw DriverProblem.opening(path, Constants.EACCES);
+        }
         try (Arena arena = Arena.ofConfined()) {
             return (SluiceInfo.capabilities(info(path, fd, arena)) & Constants.SLUICE_CAP_PAGES) != 0;
         } finally {
@@ -110,11 +140,11 @@ public final class DriverDevice implements BufferDevice {
         }
     }
 
-    private static int open(Path path) throws IOException {
+    private static int open(Path path, int access) throws IOException {
         if (Files.isRegularFile(path) || Files.isDirectory(path)) {
             throw DriverProblem.notADevice(path, Files.isDirectory(path) ? "a folder" : "a regular file");
         }
-        int fd = Libc.open(path, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
+        int fd = Libc.open(path, access | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
         if (fd < 0) {
             throw DriverProblem.opening(path, -fd);
         }
@@ -136,26 +166,44 @@ public final class DriverDevice implements BufferDevice {
         return info;
     }
 
-    private static int capabilities(Path path, int fd, Arena arena) throws IOException {
-        MemorySegment info = info(path, fd, arena);
-        if (SluiceInfo.state(info) == Constants.SLUICE_RUNNING) {
-            // Whoever had it before asked for it to be kept. Its frames come first, if the buffers stay as they are.
-            LOG.info("{} was left running, and is stopped", path);
-            control(fd, Constants.SLUICE_STOP, MemorySegment.NULL);
+    /** The process before left its ring to this one. Only an engine that is stopped can be given other buffers, or flags. */
+    private static void goOn(Settings settings, int fd, MemorySegment info, Arena arena) throws IOException {
+        Path path = settings.path();
+        MemorySegment answer = SluiceCounts.allocate(arena);
+        boolean sameBuffers = SluiceInfo.bufferBytes(info) == settings.bufferBytes()
+                && SluiceInfo.bufferCount(info) == settings.buffers();
+        if (settings.keep() && sameBuffers && SluiceInfo.clock(info) == CLOCK) {
+            LinuxException.check(control(fd, Constants.SLUICE_COUNTS, answer), "counts of " + path);
+            LOG.info(
+                    "{} was kept, {}: {} frames wait, and come first",
+                    path,
+                    SluiceInfo.state(info) == Constants.SLUICE_RUNNING ? "and runs" : "stopped",
+                    SluiceCounts.filled(answer));
+            return;
         }
-        int capabilities = SluiceInfo.capabilities(info);
-        if ((capabilities & Constants.SLUICE_CAP_PAGES) == 0) {
+        halt(path, fd);
+        LinuxException.check(control(fd, Constants.SLUICE_COUNTS, answer), "counts of " + path);
+        configure(settings, fd, arena);
+        if (sameBuffers) {
+            LOG.info(
+                    "{} was kept, and is begun again: {} frames wait, and come first",
+                    path,
+                    SluiceCounts.filled(answer));
+        } else {
             LOG.warn(
-                    "{} has memory that the network cannot send by reference, as its driver says: it will be copied",
-                    path);
+                    "{} was kept with {} buffers of {} bytes, and is to have {} of {}: {} frames that waited are lost",
+                    path,
+                    SluiceInfo.bufferCount(info),
+                    SluiceInfo.bufferBytes(info),
+                    settings.buffers(),
+                    settings.bufferBytes(),
+                    SluiceCounts.filled(answer));
         }
-        return capabilities;
     }
 
     private static void configure(Settings settings, int fd, Arena arena) throws IOException {
-        // The header of the wire has nanoseconds since 1970.
-        MemorySegment config =
-                SluiceConfig.allocate(arena, settings.bufferBytes(), settings.buffers(), Constants.CLOCK_REALTIME, 0);
+        int flags = settings.keep() ? Constants.SLUICE_KEEP : 0;
+        MemorySegment config = SluiceConfig.allocate(arena, settings.bufferBytes(), settings.buffers(), CLOCK, flags);
         int result = control(fd, Constants.SLUICE_CONFIGURE, config);
         if (result < 0) {
             throw DriverProblem.configuring(settings, -result);
@@ -195,21 +243,31 @@ public final class DriverDevice implements BufferDevice {
         return fd;
     }
 
+    /** A ring that was kept may run already. */
     @Override
     public void start() throws IOException {
         int result = control(fd, Constants.SLUICE_START, MemorySegment.NULL);
+        if (result == -Constants.EALREADY && settings.keep()) {
+            return;
+        }
         if (result == -Constants.ENODEV) {
             throw DriverProblem.gone(settings.path());
         }
         LinuxException.check(result, "start of " + settings.path());
     }
 
-    /** Also before it was started, and again: EALREADY then. One that is gone (ENODEV) has stopped by itself. */
     @Override
     public void stop() {
+        if (!settings.keep()) {
+            halt(settings.path(), fd);
+        }
+    }
+
+    /** Also before it was started, and again: EALREADY then. One that is gone (ENODEV) has stopped by itself. */
+    private static void halt(Path path, int fd) {
         int result = control(fd, Constants.SLUICE_STOP, MemorySegment.NULL);
         if (result < 0 && result != -Constants.EALREADY && result != -Constants.ENODEV) {
-            LOG.warn("{} was not stopped: {}", settings.path(), LinuxException.describe(-result));
+            LOG.warn("{} was not stopped: {}", path, LinuxException.describe(-result));
         }
     }
 
@@ -236,7 +294,8 @@ public final class DriverDevice implements BufferDevice {
                     SluiceFrame.bytes(frames, i),
                     SluiceFrame.sequence(frames, i),
                     SluiceFrame.time(frames, i),
-                    SluiceFrame.lost(frames, i));
+                    SluiceFrame.lost(frames, i),
+                    SluiceFrame.position(frames, i));
         }
         return into.size();
     }
@@ -265,6 +324,16 @@ public final class DriverDevice implements BufferDevice {
             // A short write ended before a buffer that is refused; the next one, which begins with it, tells.
             done += (int) (Math.max(0, written) / Integer.BYTES);
         }
+    }
+
+    @Override
+    public long identity() {
+        return ring;
+    }
+
+    @Override
+    public boolean outlivesProcess() {
+        return settings.keep();
     }
 
     /** Also of a device that is gone; of one that is closed, what it said last. */

@@ -10,6 +10,7 @@ public final class FrameBatch {
     private final long[] sequence;
     private final long[] timeNanos;
     private final long[] lostBytes;
+    private final long[] position;
     private int size;
 
     public FrameBatch(int capacity) {
@@ -19,6 +20,7 @@ public final class FrameBatch {
         sequence = new long[capacity];
         timeNanos = new long[capacity];
         lostBytes = new long[capacity];
+        position = new long[capacity];
     }
 
     public int capacity() {
@@ -34,13 +36,21 @@ public final class FrameBatch {
         size = 0;
     }
 
-    void add(int inBuffer, long atOffset, long validBytes, long number, long filledAtNanos, long lostBefore) {
+    void add(
+            int inBuffer,
+            long atOffset,
+            long validBytes,
+            long number,
+            long filledAtNanos,
+            long lostBefore,
+            long inStream) {
         buffer[size] = inBuffer;
         offset[size] = atOffset;
         bytes[size] = validBytes;
         sequence[size] = number;
         timeNanos[size] = filledAtNanos;
         lostBytes[size] = lostBefore;
+        position[size] = inStream;
         size++;
     }
 
@@ -71,5 +81,10 @@ public final class FrameBatch {
     /** Bytes lost between the frame before and this one. */
     public long lostBytes(int index) {
         return lostBytes[index];
+    }
+
+    /** Of the frame's first byte in all that the device produced, lost bytes included: see {@link BufferDevice#identity}. */
+    public long position(int index) {
+        return position[index];
     }
 }

@@ -5,8 +5,13 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.SharedMemory;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A regular file as a device: mapped, and served as frames of equal size (the last one may be shorter), once or over and
@@ -29,8 +34,29 @@ public final class ReplayDevice extends StandInDevice {
     private long nextOffset;
 
     public ReplayDevice(String name, Settings settings) throws IOException {
-        super(name, map(settings.path()), settings.buffers(), settings.frameBytes());
+        super(name, map(settings.path()), settings.buffers(), settings.frameBytes(), identity(settings));
         this.settings = settings;
+    }
+
+    /**
+     * The same as long as the file is, as far as one can tell without reading it, and its frames are cut the same way. A
+     * later process that replays it is then known to have the same bytes.
+     */
+    private static long identity(Settings settings) throws IOException {
+        Path real = settings.path().toRealPath();
+        String described = String.join(
+                "\0",
+                real.toString(),
+                String.valueOf(Files.size(real)),
+                String.valueOf(Files.getLastModifiedTime(real).to(TimeUnit.NANOSECONDS)),
+                String.valueOf(settings.frameBytes()),
+                String.valueOf(settings.loop()));
+        try {
+            byte[] hash = MessageDigest.getInstance("SHA-256").digest(described.getBytes(StandardCharsets.UTF_8));
+            return ByteBuffer.wrap(hash).getLong();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
     }
 
     private static SharedMemory map(Path path) throws IOException {

@@ -6,6 +6,7 @@ import dev.sluice.linux.SharedMemory;
 import dev.sluice.metrics.DeviceCounts;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.security.SecureRandom;
 
 /** What the devices without a driver have in common: a mapping, and a ledger of who owns its buffers. */
 abstract sealed class StandInDevice implements BufferDevice
@@ -16,12 +17,20 @@ abstract sealed class StandInDevice implements BufferDevice
     private final SharedMemory mapping;
     private final int bufferCount;
     private final long bufferBytes;
+    private final long identity;
 
+    /** One whose bytes no other device will ever have again. */
     StandInDevice(String name, SharedMemory mapping, int bufferCount, long bufferBytes) throws LinuxException {
+        this(name, mapping, bufferCount, bufferBytes, new SecureRandom().nextLong());
+    }
+
+    StandInDevice(String name, SharedMemory mapping, int bufferCount, long bufferBytes, long identity)
+            throws LinuxException {
         this.name = name;
         this.mapping = mapping;
         this.bufferCount = bufferCount;
         this.bufferBytes = bufferBytes;
+        this.identity = identity;
         ledger = new BufferLedger(bufferCount);
     }
 
@@ -71,6 +80,16 @@ abstract sealed class StandInDevice implements BufferDevice
             }
             rearm(buffers[i]);
         }
+    }
+
+    @Override
+    public long identity() {
+        return identity;
+    }
+
+    @Override
+    public boolean outlivesProcess() {
+        return false;
     }
 
     @Override

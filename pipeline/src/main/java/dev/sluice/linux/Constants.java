@@ -56,7 +56,7 @@ public final class Constants {
     public static final int CLOCK_REALTIME = 0;
 
     // <linux/sluice.h>, in linux-driver/include/uapi. Requests with the direction bit of _IOR are negative as an int.
-    public static final int SLUICE_ABI = 1;
+    public static final int SLUICE_ABI = 2;
     public static final int SLUICE_CAP_PAGES = 0x1;
     public static final int SLUICE_CAP_LOSS = 0x2;
     public static final int SLUICE_CAP_RESIDUE = 0x4;

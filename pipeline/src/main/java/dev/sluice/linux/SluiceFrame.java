@@ -18,12 +18,14 @@ public final class SluiceFrame {
             CType.ALIGNED_U64.withName("bytes"),
             CType.ALIGNED_U64.withName("sequence"),
             CType.ALIGNED_U64.withName("time"),
-            CType.ALIGNED_U64.withName("lost"));
+            CType.ALIGNED_U64.withName("lost"),
+            CType.ALIGNED_U64.withName("position"));
     private static final long BUFFER = CType.offset(LAYOUT, "buffer");
     private static final long VALID_BYTES = CType.offset(LAYOUT, "bytes");
     private static final long SEQUENCE = CType.offset(LAYOUT, "sequence");
     private static final long TIME = CType.offset(LAYOUT, "time");
     private static final long LOST = CType.offset(LAYOUT, "lost");
+    private static final long POSITION = CType.offset(LAYOUT, "position");
 
     /** Size of one, in bytes. */
     public static final long BYTES = LAYOUT.byteSize();
@@ -59,5 +61,10 @@ public final class SluiceFrame {
     /** Bytes lost between the frame before and this one. */
     public static long lost(MemorySegment array, int index) {
         return array.get(JAVA_LONG, index * BYTES + LOST);
+    }
+
+    /** Of the first byte in all that the device produced since its ring was begun, lost bytes included. */
+    public static long position(MemorySegment array, int index) {
+        return array.get(JAVA_LONG, index * BYTES + POSITION);
     }
 }

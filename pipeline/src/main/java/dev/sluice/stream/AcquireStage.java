@@ -42,7 +42,7 @@ public final class AcquireStage
 
     /** For whoever runs the stream; any thread. */
     public interface Control {
-        /** Acquires no more, and halts the device. */
+        /** Acquires no more, and halts the device, unless that outlives the process. */
         void stop();
 
         /** Acquires no more and leaves the device as it is, for another stage to go on with. */

@@ -72,7 +72,7 @@ public final class FramePool {
     /** The frame that an acquire has just returned, held once. */
     public LentFrame lend(FrameBatch batch, int index) {
         int buffer = batch.buffer(index);
-        long position = sourcePosition + batch.lostBytes(index);
+        long position = batch.position(index);
         buffers[buffer].lend(
                 batch.offset(index),
                 batch.bytes(index),
@@ -89,7 +89,10 @@ public final class FramePool {
         return trunk[buffer];
     }
 
-    /** Position in the source's stream after the last frame acquired. */
+    /**
+     * Position in the source's stream after the last frame acquired. Before the first one it is 0, and so is the sequence:
+     * that is right for a stream that begins, and of one that an earlier process began nothing is known until then.
+     */
     long sourcePosition() {
         return sourcePosition;
     }
@@ -158,6 +161,24 @@ public final class FramePool {
     /** Whether the device must stay open, since somebody may still read its memory. */
     public boolean readForGood() {
         return readForGood;
+    }
+
+    /**
+     * After the stream has stopped for good, before the device is closed: as {@link #reclaim}, but frames of a device that
+     * outlives the process stay lent, so that the next process is offered them again.
+     *
+     * @return how many frames were acquired and not sent
+     */
+    public int leave() throws IOException {
+        if (!device.outlivesProcess()) {
+            return reclaim();
+        }
+        flush();
+        int left = 0;
+        for (LentBuffer buffer : buffers) {
+            left += buffer.held() && !stuck[buffer.index()] ? 1 : 0;
+        }
+        return left;
     }
 
     /**

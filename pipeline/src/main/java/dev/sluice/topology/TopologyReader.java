@@ -310,7 +310,8 @@ public final class TopologyReader {
                     case "driver" -> {
                         Path device = path(settings, "device");
                         long bufferBytes = wholePages(settings, Libc.pageBytes());
-                        yield new Topology.Driver(node, new DriverDevice.Settings(device, bufferBytes, buffers));
+                        boolean keep = settings.flag("keep");
+                        yield new Topology.Driver(node, new DriverDevice.Settings(device, bufferBytes, buffers, keep));
                     }
                     case "replay" -> {
                         Path file = path(settings, "path");

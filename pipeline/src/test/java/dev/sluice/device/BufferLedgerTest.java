@@ -180,6 +180,9 @@ final class BufferLedgerTest {
         ledger.lend(batch);
         assertThat(new long[] {batch.lostBytes(0), batch.lostBytes(1), batch.lostBytes(2)})
                 .containsExactly(11, 0, 7);
+        assertThat(new long[] {batch.position(0), batch.position(1), batch.position(2)})
+                .as("each begins where the one before ended, and behind what was lost")
+                .containsExactly(11, 11 + 10, 11 + 10 + 11 + 7);
         assertThat(ledger.counts().lostBytes()).isEqualTo(26);
         assertThat(ledger.counts().starvedNanos()).isEqualTo(400);
         assertThat(ledger.counts().bytes()).isEqualTo(10 + 11 + 12);

@@ -30,7 +30,7 @@ final class DriverDeviceTest {
     private Path folder;
 
     private static DriverDevice.Settings settings(Path path) {
-        return new DriverDevice.Settings(path, 1 << 20, 64);
+        return new DriverDevice.Settings(path, 1 << 20, 64, false);
     }
 
     private static void assertRefused(Path path, String message) {
@@ -110,10 +110,10 @@ final class DriverDeviceTest {
 
     @Test
     void anotherVersionSaysWhichSideIsBehind() {
-        assertThat(DriverProblem.version(DEVICE, 2))
-                .hasMessage("the driver of /dev/sluice7 speaks version 2 of the device interface and this pipeline "
-                        + "version 1: update the pipeline");
-        assertThat(DriverProblem.version(DEVICE, 0)).hasMessageEndingWith("version 1: update the driver");
+        assertThat(DriverProblem.version(DEVICE, 3))
+                .hasMessage("the driver of /dev/sluice7 speaks version 3 of the device interface and this pipeline "
+                        + "version 2: update the pipeline");
+        assertThat(DriverProblem.version(DEVICE, 1)).hasMessageEndingWith("version 2: update the driver");
         assertThat(DriverProblem.version(DEVICE, -1))
                 .hasMessageContaining("version 4294967295 ")
                 .hasMessageEndingWith("update the pipeline");

@@ -162,11 +162,11 @@ final class TopologyReaderTest {
     @Test
     void aDriversDeviceAndItsBuffersAreRead() throws Exception {
         assertThat(driver("a { type = driver, device = \"/dev/sluice0\" }"))
-                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/sluice0"), 1 << 20, 64));
+                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/sluice0"), 1 << 20, 64, false));
         int odd = 7 * Libc.pageBytes();
-        String settings = ", buffer-size = " + odd + ", buffers = 256 }";
+        String settings = ", buffer-size = " + odd + ", buffers = 256, keep = true }";
         assertThat(driver("a { type = driver, device = \"/dev/adc\"" + settings))
-                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/adc"), odd, 256));
+                .isEqualTo(new DriverDevice.Settings(Path.of("/dev/adc"), odd, 256, true));
     }
 
     private DriverDevice.Settings driver(String source) throws IOException {
@@ -191,7 +191,7 @@ final class TopologyReaderTest {
                 .containsExactly(
                         "3: sources.a.buffer-size is " + (page + 8) + "; it must be a multiple of " + page + ", a page",
                         "3: sources.a.buffers is 1; it must be from 2 to 4096",
-                        "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, type");
+                        "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, keep, type");
         assertOneProblem(
                 file("a { type = driver, device = \"/dev/sluice0\", buffer-size = " + (page - 1) + " }", SINK),
                 SOURCES_LINE,
