@@ -2,6 +2,7 @@
 package dev.sluice.device;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.file.StandardCopyOption.COPY_ATTRIBUTES;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -12,6 +13,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +44,7 @@ final class ReplayDeviceTest {
         ByteArrayOutputStream read = new ByteArrayOutputStream();
         reader.forEach(mostFrames, (batch, i) -> {
             assertThat(batch.lostBytes(i)).isZero();
+            assertThat(batch.position(i)).as("counts on in a loop, too").isEqualTo(read.size());
             read.write(reader.memory(batch, i).toArray(JAVA_BYTE));
         });
         return read.toByteArray();
@@ -137,6 +140,34 @@ final class ReplayDeviceTest {
             assertThatThrownBy(() -> device.release(new int[] {0, 2, 1}, BUFFERS))
                     .hasMessage("release of buffer 2 of file, which is not lent: Invalid argument (EINVAL)");
             assertThat(device.counts().lent()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void isTheSameStreamWheneverTheSameFileIsCutTheSameWay() throws Exception {
+        Path path = file(someBytes(5));
+        FileTime written = Files.getLastModifiedTime(path);
+        long identity = identity(path, 2, false);
+        assertThat(identity(path, 2, false)).isEqualTo(identity);
+        assertThat(identity(Files.createSymbolicLink(folder.resolve("link"), path), 2, false))
+                .as("by another name")
+                .isEqualTo(identity);
+        assertThat(identity(Files.copy(path, folder.resolve("copy"), COPY_ATTRIBUTES), 2, false))
+                .as("another file")
+                .isNotEqualTo(identity);
+        assertThat(identity(path, 3, false)).as("other frames").isNotEqualTo(identity);
+        assertThat(identity(path, 2, true)).as("for ever").isNotEqualTo(identity);
+        Files.setLastModifiedTime(path, FileTime.fromMillis(written.toMillis() + 1000));
+        assertThat(identity(path, 2, false)).as("written since").isNotEqualTo(identity);
+        Files.write(path, someBytes(6));
+        Files.setLastModifiedTime(path, written);
+        assertThat(identity(path, 2, false)).as("longer").isNotEqualTo(identity);
+    }
+
+    private static long identity(Path path, long frameBytes, boolean loop) throws IOException {
+        try (ReplayDevice device = open(path, frameBytes, loop)) {
+            assertThat(device.outlivesProcess()).isFalse();
+            return device.identity();
         }
     }
 

@@ -48,11 +48,21 @@ final class SimulatedDeviceTest {
         long[] sequence = {0};
         reader.forEach(Integer.MAX_VALUE, (batch, i) -> {
             position[0] += batch.lostBytes(i);
+            assertThat(batch.position(i)).isEqualTo(position[0]);
             assertThat(batch.sequence(i)).isEqualTo(sequence[0]++);
             assertCounts(reader.memory(batch, i), position[0]);
             position[0] += batch.bytes(i);
         });
         return position[0];
+    }
+
+    @Test
+    void isAnotherStreamEachTime() throws Exception {
+        try (SimulatedDevice one = device(UNPACED, 1, NONE, 1);
+                SimulatedDevice other = device(UNPACED, 1, NONE, 1)) {
+            assertThat(one.identity()).isEqualTo(one.identity()).isNotEqualTo(other.identity());
+            assertThat(one.outlivesProcess()).isFalse();
+        }
     }
 
     @Test

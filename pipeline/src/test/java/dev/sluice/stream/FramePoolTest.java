@@ -13,6 +13,7 @@ import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.Loopback;
 import dev.sluice.metrics.SourceCounters;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -135,6 +136,33 @@ final class FramePoolTest {
         assertThat(counters.stuckBuffers.value()).isEqualTo(1);
         assertThat(pool.reclaim()).isEqualTo(BUFFERS - 1);
         assertThat(lent()).isEqualTo(1);
+    }
+
+    @Test
+    void whatIsHeldAtTheEndStaysLentIfTheNextProcessIsToHaveIt() throws Exception {
+        List<LentFrame> frames = acquire(BUFFERS);
+        frames.get(1).release();
+        assertThat(pool.leave()).as("of a device that ends with this process").isEqualTo(BUFFERS - 1);
+        assertThat(lent()).isZero();
+
+        BufferDevice kept = outliving(device);
+        pool = new FramePool(kept, counters);
+        frames = acquire(BUFFERS);
+        assertThat(frames.getFirst().sourceOffset())
+                .as("an earlier process had what was before")
+                .isEqualTo(BUFFERS * FRAME_BYTES);
+        frames.get(1).release();
+        pool.keepFromDevice(frames.get(2));
+        assertThat(pool.leave()).isEqualTo(BUFFERS - 2);
+        assertThat(lent()).isEqualTo(BUFFERS - 1);
+    }
+
+    private static BufferDevice outliving(BufferDevice device) {
+        return (BufferDevice) Proxy.newProxyInstance(
+                BufferDevice.class.getClassLoader(),
+                new Class<?>[] {BufferDevice.class},
+                (proxy, method, arguments) ->
+                        method.getName().equals("outlivesProcess") ? true : method.invoke(device, arguments));
     }
 
     @Test
