@@ -467,6 +467,7 @@ bool sluice_ring_readable(struct sluice_ring *ring)
 
 void sluice_ring_counts(struct sluice_ring *ring, struct sluice_counts *counts)
 {
+	struct sluice_buffer *next;
 	unsigned long flags;
 
 	memset(counts, 0, sizeof(*counts));
@@ -484,5 +485,9 @@ void sluice_ring_counts(struct sluice_ring *ring, struct sluice_counts *counts)
 		counts->starved += sluice_ring_starved_locked(ring);
 	counts->quarantines = ring->quarantines;
 	counts->errors = ring->errors;
+	next = list_first_entry_or_null(&ring->in[SLUICE_FILLED], struct sluice_buffer, link);
+	counts->sequence = next ? next->sequence : ring->next_sequence;
+	counts->position = next ? next->position - next->lost :
+				  ring->produced - ring->unreported_lost;
 	spin_unlock_irqrestore(&ring->lock, flags);
 }

@@ -422,8 +422,12 @@ TEST(each_opener_begins_a_ring_of_its_own)
 	struct ring ring = open_ring(PAGE, 4);
 	uint64_t before = info_of(ring.fd).ring;
 
+	EXPECT_EQ(counts_of(&ring).sequence, 0);
+	EXPECT_EQ(counts_of(&ring).position, 0);
 	start(&ring);
 	go_round(&ring, 10);
+	EXPECT_EQ(counts_of(&ring).sequence, 10);
+	EXPECT_EQ(counts_of(&ring).position, 10 * PAGE);
 	EXPECT_EQ(read_frame(&ring).position, 10 * PAGE);
 	stop(&ring);
 	EXPECT_EQ(info_of(ring.fd).ring, before);
@@ -450,6 +454,8 @@ TEST(new_buffers_lose_the_old_ones_frames_and_say_so)
 	REQUIRE(ioctl(ring.fd, SLUICE_CONFIGURE, &config) == 0);
 	EXPECT_EQ(counts_of(&ring).free, 4);
 	EXPECT_EQ(counts_of(&ring).lost, 3 * 64 * KIB);
+	EXPECT_EQ(counts_of(&ring).sequence, 4);
+	EXPECT_EQ(counts_of(&ring).position, 64 * KIB);
 	EXPECT_ERRNO(write(ring.fd, &frame.buffer, 4), EINVAL);
 	ring = map_ring(ring.fd);
 	start(&ring);

@@ -328,6 +328,8 @@ TEST(a_kept_ring_is_offered_again_in_order)
 	EXPECT_EQ(info.flags, SLUICE_KEEP);
 	EXPECT_EQ(info.state, SLUICE_RUNNING);
 	EXPECT(info.ring == left.ring);
+	EXPECT_EQ(counts_of(&ring).sequence, 1);
+	EXPECT_EQ(counts_of(&ring).position, 64 * KIB);
 	ring = map_ring(ring.fd);
 	for (uint64_t sequence = 1; sequence < 20; sequence++) {
 		struct sluice_frame frame = read_frame(&ring);
@@ -366,6 +368,8 @@ TEST(the_engine_goes_on_for_a_dead_process_and_what_is_lost_is_counted)
 		at = frame.position + frame.bytes;
 		lost += frame.lost;
 		release(&ring, frame.buffer);
+		EXPECT_EQ(counts_of(&ring).sequence, sequence + 1);
+		EXPECT_EQ(counts_of(&ring).position, at);
 	}
 	EXPECT(lost > 0);
 	end_kept_ring(&ring);

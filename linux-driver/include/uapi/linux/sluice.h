@@ -100,6 +100,9 @@ struct sluice_counts {
 	__aligned_u64 starved;	/* nanoseconds in which no buffer was armed */
 	__aligned_u64 quarantines; /* of buffers that stayed in use for a while */
 	__aligned_u64 errors;	/* transfers that failed */
+	/* Where read() goes on in the ring's stream, whether it would wait or not. */
+	__aligned_u64 sequence;	/* of its next frame */
+	__aligned_u64 position;	/* of that, or of what was lost before it */
 };
 
 /* Also of a device that is gone; all but this and COUNTS give ENODEV then. */

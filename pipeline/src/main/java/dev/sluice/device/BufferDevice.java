@@ -62,6 +62,15 @@ public interface BufferDevice extends AutoCloseable {
     long identity();
 
     /**
+     * Where the first frame that this process acquires begins, or what was lost before it: 0, unless an {@linkplain
+     * #outlivesProcess earlier process} had what was before.
+     */
+    long firstPosition();
+
+    /** Sequence of the first frame that this process acquires. */
+    long firstSequence();
+
+    /**
      * Whether the engine goes on filling buffers when this device is closed, or its process dies, and what is lent then is
      * acquired again by the next process that opens it.
      */

@@ -53,6 +53,8 @@ public final class DriverDevice implements BufferDevice {
     private final boolean tellsLoss;
     private final long ring;
     private final SharedMemory mapping;
+    private final long firstPosition;
+    private final long firstSequence;
 
     // The stream's thread alone. Freed by the garbage collector, like the segment below: none can be in use then.
     private final MemorySegment frames;
@@ -78,6 +80,8 @@ public final class DriverDevice implements BufferDevice {
         releases = Arena.ofAuto().allocate(ValueLayout.JAVA_INT, settings.buffers());
         LinuxException.check(control(fd, Constants.SLUICE_COUNTS, answer), "counts of " + settings.path());
         counts = read(answer);
+        firstPosition = SluiceCounts.position(answer);
+        firstSequence = SluiceCounts.sequence(answer);
     }
 
     /**
@@ -329,6 +333,16 @@ public final class DriverDevice implements BufferDevice {
     @Override
     public long identity() {
         return ring;
+    }
+
+    @Override
+    public long firstPosition() {
+        return firstPosition;
+    }
+
+    @Override
+    public long firstSequence() {
+        return firstSequence;
     }
 
     @Override

@@ -88,6 +88,16 @@ abstract sealed class StandInDevice implements BufferDevice
     }
 
     @Override
+    public long firstPosition() {
+        return 0;
+    }
+
+    @Override
+    public long firstSequence() {
+        return 0;
+    }
+
+    @Override
     public boolean outlivesProcess() {
         return false;
     }

@@ -67,7 +67,7 @@ public final class Constants {
     public static final int SLUICE_CONFIGURE = 0x4020_da01;
     public static final int SLUICE_START = 0xda02;
     public static final int SLUICE_STOP = 0xda03;
-    public static final int SLUICE_COUNTS = 0x8048_da04;
+    public static final int SLUICE_COUNTS = 0x8058_da04;
 
     // <sys/eventfd.h>
     public static final int EFD_NONBLOCK = 0x800;

@@ -24,7 +24,9 @@ public final class SluiceCounts {
             CType.ALIGNED_U64.withName("lost"),
             CType.ALIGNED_U64.withName("starved"),
             CType.ALIGNED_U64.withName("quarantines"),
-            CType.ALIGNED_U64.withName("errors"));
+            CType.ALIGNED_U64.withName("errors"),
+            CType.ALIGNED_U64.withName("sequence"),
+            CType.ALIGNED_U64.withName("position"));
     private static final long FREE = CType.offset(LAYOUT, "free");
     private static final long ARMED = CType.offset(LAYOUT, "armed");
     private static final long FILLED = CType.offset(LAYOUT, "filled");
@@ -36,6 +38,8 @@ public final class SluiceCounts {
     private static final long STARVED = CType.offset(LAYOUT, "starved");
     private static final long QUARANTINES = CType.offset(LAYOUT, "quarantines");
     private static final long ERRORS = CType.offset(LAYOUT, "errors");
+    private static final long SEQUENCE = CType.offset(LAYOUT, "sequence");
+    private static final long POSITION = CType.offset(LAYOUT, "position");
 
     private SluiceCounts() {}
 
@@ -95,5 +99,15 @@ public final class SluiceCounts {
     /** Transfers that failed. */
     public static long errors(MemorySegment counts) {
         return counts.get(JAVA_LONG, ERRORS);
+    }
+
+    /** Of the frame that is read next. */
+    public static long sequence(MemorySegment counts) {
+        return counts.get(JAVA_LONG, SEQUENCE);
+    }
+
+    /** Where the frame that is read next begins, or what was lost before it. */
+    public static long position(MemorySegment counts) {
+        return counts.get(JAVA_LONG, POSITION);
     }
 }

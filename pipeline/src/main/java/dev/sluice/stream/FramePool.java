@@ -33,6 +33,8 @@ public final class FramePool {
     public FramePool(BufferDevice device, SourceCounters counters) {
         this.device = device;
         this.counters = counters;
+        sourcePosition = device.firstPosition();
+        nextSequence = device.firstSequence();
         buffers = new LentBuffer[device.bufferCount()];
         for (int buffer = 0; buffer < buffers.length; buffer++) {
             buffers[buffer] = new LentBuffer(this, buffer, device.memory());
@@ -89,15 +91,12 @@ public final class FramePool {
         return trunk[buffer];
     }
 
-    /**
-     * Position in the source's stream after the last frame acquired. Before the first one it is 0, and so is the sequence:
-     * that is right for a stream that begins, and of one that an earlier process began nothing is known until then.
-     */
+    /** Position in the source's stream after the last frame acquired; before the first one, where that goes on. */
     long sourcePosition() {
         return sourcePosition;
     }
 
-    /** Sequence of the frame after the last one acquired. */
+    /** Sequence of the frame after the last one acquired, or of the first. */
     long nextSequence() {
         return nextSequence;
     }

@@ -28,6 +28,8 @@ final class FramePoolTest {
     private static final int BUFFERS = 4;
     private static final long FRAME_BYTES = 10;
     private static final int FILE_BYTES = 75;
+    private static final long FIRST_POSITION = 4711;
+    private static final long FIRST_SEQUENCE = 47;
 
     @TempDir
     private Path folder;
@@ -145,8 +147,7 @@ final class FramePoolTest {
         assertThat(pool.leave()).as("of a device that ends with this process").isEqualTo(BUFFERS - 1);
         assertThat(lent()).isZero();
 
-        BufferDevice kept = outliving(device);
-        pool = new FramePool(kept, counters);
+        pool = new FramePool(outliving(device), counters);
         frames = acquire(BUFFERS);
         assertThat(frames.getFirst().sourceOffset())
                 .as("an earlier process had what was before")
@@ -157,12 +158,26 @@ final class FramePoolTest {
         assertThat(lent()).isEqualTo(BUFFERS - 1);
     }
 
+    @Test
+    void goesOnWhereAnEarlierProcessEnded() throws Exception {
+        assertThat(pool.sourcePosition()).isZero();
+        assertThat(pool.nextSequence()).isZero();
+        pool = new FramePool(outliving(device), counters);
+        assertThat(pool.sourcePosition()).isEqualTo(FIRST_POSITION);
+        assertThat(pool.nextSequence()).isEqualTo(FIRST_SEQUENCE);
+    }
+
+    /** The device as it is when an earlier process had what was before. */
     private static BufferDevice outliving(BufferDevice device) {
         return (BufferDevice) Proxy.newProxyInstance(
                 BufferDevice.class.getClassLoader(),
                 new Class<?>[] {BufferDevice.class},
-                (proxy, method, arguments) ->
-                        method.getName().equals("outlivesProcess") ? true : method.invoke(device, arguments));
+                (proxy, method, arguments) -> switch (method.getName()) {
+                    case "outlivesProcess" -> true;
+                    case "firstPosition" -> FIRST_POSITION;
+                    case "firstSequence" -> FIRST_SEQUENCE;
+                    default -> method.invoke(device, arguments);
+                });
     }
 
     @Test
