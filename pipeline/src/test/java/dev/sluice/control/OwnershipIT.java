@@ -3,6 +3,10 @@ package dev.sluice.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.faults.Direction;
+import dev.sluice.faults.Fault;
+import dev.sluice.faults.FaultProxy;
+import dev.sluice.faults.Planned;
 import dev.sluice.metrics.DeviceCounts;
 import dev.sluice.metrics.Summary;
 import dev.sluice.receive.Receiver;
@@ -31,8 +35,7 @@ class OwnershipIT {
     @CsvSource({"zerocopy, 0", "auto, 10KiB", "copy, 0"})
     void noPoisonReachesAReceiverThatStopsReadingForSeconds(String transport, String threshold) throws Exception {
         // Two to six stalls of 2 s in 10,000 frames of 32 KiB on average.
-        FaultyProxy.Faults faults = new FaultyProxy.Faults(100L << 20, Duration.ofSeconds(2), 0, 0);
-        Run run = run(transport, threshold, faults);
+        Run run = run(transport, threshold, stall(100L << 20, Duration.ofSeconds(2)));
 
         assertThat(run.stalls()).as(run.toString()).isPositive();
         assertThat(run.report().wrongBytes()).as(run.toString()).isZero();
@@ -49,8 +52,11 @@ class OwnershipIT {
 
     @Test
     void noPoisonReachesAReceiverWhoseConnectionBreaksAgainAndAgain() throws Exception {
-        FaultyProxy.Faults faults = new FaultyProxy.Faults(60L << 20, Duration.ofMillis(500), 8L << 20, 30);
-        Run run = run("zerocopy", "0", faults);
+        // A connection lives for 4 to 12 MiB and stalls after 6 to 18: some break with a full queue, some with a short
+        // one.
+        Planned reset =
+                Planned.every(8L << 20, Direction.TO_TARGET, new Fault.Reset()).atMost(30);
+        Run run = run("zerocopy", "0", stall(12L << 20, Duration.ofMillis(500)), reset);
 
         assertThat(run.resets()).as(run.toString()).isPositive();
         assertThat(run.sink().reconnects()).as(run.toString()).isEqualTo(run.resets());
@@ -84,10 +90,15 @@ class OwnershipIT {
         }
     }
 
-    private static Run run(String transport, String threshold, FaultyProxy.Faults faults) throws Exception {
+    /** While it lasts, the sender's queue fills with references to its buffers. */
+    private static Planned stall(long meanBytes, Duration pause) {
+        return Planned.every(meanBytes, Direction.TO_TARGET, new Fault.Stall(pause));
+    }
+
+    private static Run run(String transport, String threshold, Planned... faults) throws Exception {
         Receiver.Options options = new Receiver.Options(Framing.SLUICE, true, null, true);
         try (Receiver receiver = new Receiver(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), options);
-                FaultyProxy proxy = new FaultyProxy(receiver.address(), SEED, faults)) {
+                FaultProxy proxy = new FaultProxy(receiver.address(), SEED, faults)) {
             CompletableFuture<Report> report = CompletableFuture.supplyAsync(receiver::receive);
             PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(
                     """
@@ -108,8 +119,8 @@ class OwnershipIT {
             Outcome outcome = system.outcome().get(5, TimeUnit.MINUTES);
             return new Run(
                     SEED,
-                    proxy.stalls(),
-                    proxy.resets(),
+                    proxy.count(Fault.Stall.class),
+                    proxy.count(Fault.Reset.class),
                     outcome.summary(),
                     outcome.failure() == null ? "" : outcome.failure().toString(),
                     system.counters().source("fpga").device(),
