@@ -46,6 +46,7 @@ final class CheckCommand implements Callable<Integer> {
         if (topology.isEmpty()) {
             return Main.EXIT_CONFIG;
         }
+        TopologyFile.warn(topology.get(), err);
         List<Problems.Problem> problems = new ArrayList<>();
         if (!noEnvironment) {
             problems.addAll(Environment.problems(topology.get()));

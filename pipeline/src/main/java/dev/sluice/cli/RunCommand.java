@@ -51,6 +51,7 @@ final class RunCommand implements Callable<Integer> {
         if (topology.isEmpty()) {
             return Main.EXIT_CONFIG;
         }
+        warn(topology.get());
         // Before it runs: a signal that comes meanwhile is kept until it does.
         CompletableFuture<PipelineSystem> running = new CompletableFuture<>();
         Hangup.handle(() -> reload(running.join()), () -> running.join().drain());
@@ -67,6 +68,7 @@ final class RunCommand implements Callable<Integer> {
             case TopologyReader.Valid(Topology topology) -> {
                 problems = Environment.problems(topology, system.topology());
                 if (problems.isEmpty()) {
+                    warn(topology);
                     LOG.info("{}: read again", file);
                     system.change(topology);
                 }
@@ -76,6 +78,10 @@ final class RunCommand implements Callable<Integer> {
             problems.forEach(problem -> LOG.error("{}", problem));
             LOG.error("{}: read again, and not changed to because of that: the topology before goes on", file);
         }
+    }
+
+    private static void warn(Topology topology) {
+        topology.warnings().forEach(warning -> LOG.warn("{}", warning));
     }
 
     private int report(Outcome outcome, PrintWriter err) {

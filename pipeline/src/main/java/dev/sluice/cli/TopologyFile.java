@@ -23,6 +23,12 @@ final class TopologyFile {
         };
     }
 
+    /** Prints what is right, and may still not be meant. */
+    static void warn(Topology topology, PrintWriter to) {
+        topology.warnings().forEach(warning -> to.println(warning.as("warning")));
+        to.flush();
+    }
+
     /** Prints them, and how many there are. */
     static boolean anyProblems(List<Problems.Problem> problems, PrintWriter to) {
         if (!problems.isEmpty()) {

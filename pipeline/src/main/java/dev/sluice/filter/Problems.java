@@ -36,8 +36,16 @@ public final class Problems {
     public record Problem(String file, int line, int column, String text) {
         @Override
         public String toString() {
-            String place = line <= 0 ? file : column <= 0 ? file + ":" + line : file + ":" + line + ":" + column;
-            return place + ": " + text;
+            return place() + ": " + text;
+        }
+
+        /** With a word in front of the text that says what it is instead. */
+        public String as(String word) {
+            return place() + ": " + word + ": " + text;
+        }
+
+        private String place() {
+            return line <= 0 ? file : column <= 0 ? file + ":" + line : file + ":" + line + ":" + column;
         }
     }
 

@@ -10,6 +10,7 @@ import dev.sluice.device.ReplayDevice;
 import dev.sluice.device.SimulatedDevice;
 import dev.sluice.filter.Filter;
 import dev.sluice.filter.Frame;
+import dev.sluice.filter.Problems;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
@@ -36,6 +37,7 @@ import org.apache.pekko.stream.javadsl.Flow;
  * sink. So a filter that takes from two nodes is two filters, and a sink numbers the streams that it is sent.
  *
  * @param tests what the filters must do, for whoever checks the file
+ * @param warnings what is right, and may still not be meant
  * @param drainTimeout what stopping may take
  * @param pekko the file's own {@code pekko} section, with the defaults
  */
@@ -44,6 +46,7 @@ public record Topology(
         List<FilterNode> filters,
         List<Sink> sinks,
         List<FilterTest> tests,
+        List<Problems.Problem> warnings,
         Duration drainTimeout,
         Config pekko) {
 
@@ -307,6 +310,7 @@ public record Topology(
                 filters.stream().filter(filter -> used.contains(filter.name())).toList(),
                 left,
                 tests,
+                warnings,
                 drainTimeout,
                 pekko);
     }
@@ -346,6 +350,7 @@ public record Topology(
                             sinks.stream()
                                     .filter(s -> root(part, s.name()).equals(r))
                                     .toList(),
+                            List.of(),
                             List.of(),
                             drainTimeout,
                             pekko));

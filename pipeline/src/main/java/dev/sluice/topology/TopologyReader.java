@@ -27,6 +27,7 @@ import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.net.InetAddress;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
@@ -40,6 +41,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -67,6 +69,7 @@ public final class TopologyReader {
     private static final Pattern SUBSTITUTION = Pattern.compile("\\$\\{[^}]*}");
 
     private final Problems problems = new Problems();
+    private final Problems warnings = new Problems();
     private final Config reference = ConfigFactory.defaultReference(TopologyReader.class.getClassLoader());
     private final Plugins plugins = new Plugins();
 
@@ -76,6 +79,11 @@ public final class TopologyReader {
     private final List<Topology.FilterNode> filters = new ArrayList<>();
     private final List<Topology.Sink> sinks = new ArrayList<>();
     private final List<Topology.FilterTest> tests = new ArrayList<>();
+
+    private Duration longestPause = Duration.ZERO;
+
+    /** Where a ring is told that does not hold the longest pause: a problem for who asked for it. */
+    private Problems tooSmall = warnings;
 
     private TopologyReader(Path folder) {
         this.folder = folder;
@@ -100,6 +108,7 @@ public final class TopologyReader {
     public static Result read(String text, String name) {
         TopologyReader reader = new TopologyReader(Path.of(""));
         reader.problems.source(name, text);
+        reader.warnings.source(name, text);
         return reader.guard(
                 ConfigOriginFactory.newFile(name),
                 () -> ConfigFactory.parseString(
@@ -175,6 +184,8 @@ public final class TopologyReader {
         ConfigObject defaults = reference.getObject("sluice");
         Settings global = new Settings("sluice", sluice, defaults.withoutKey("defaults"), problems);
         Duration drainTimeout = global.duration("drain-timeout", Duration.ZERO);
+        longestPause = global.duration("longest-pause", Duration.ZERO);
+        tooSmall = global.written("longest-pause") ? problems : warnings;
         plugins.load(global);
         readSection(global, sluice, "sources", this::readSource);
         readSection(global, sluice, "filters", this::readFilter);
@@ -297,12 +308,15 @@ public final class TopologyReader {
     }
 
     private void readSource(Topology.Node node, String type, List<String> from, Settings settings) {
+        int problemsBefore = problems.count();
         int buffers = (int) settings.count("buffers", 2, MOST_BUFFERS);
         sources.add(
                 switch (type) {
                     case "mapped" -> {
                         Path device = path(settings, "device");
                         long bufferBytes = wholePages(settings, Libc.pageBytes());
+                        Rate rate = new Rate("expected-rate", settings.bytes("expected-rate", 0));
+                        checkRing(node, rate, buffers, bufferBytes, problemsBefore);
                         DeviceProtocolFactory.Opener protocol = plugins.protocol(node, settings);
                         yield new Topology.Mapped(
                                 node, new MappedDevice.Settings(device, bufferBytes, buffers, protocol));
@@ -311,6 +325,8 @@ public final class TopologyReader {
                         Path device = path(settings, "device");
                         long bufferBytes = wholePages(settings, Libc.pageBytes());
                         boolean keep = settings.flag("keep");
+                        Rate rate = new Rate("expected-rate", settings.bytes("expected-rate", 0));
+                        checkRing(node, rate, buffers, bufferBytes, problemsBefore);
                         yield new Topology.Driver(node, new DriverDevice.Settings(device, bufferBytes, buffers, keep));
                     }
                     case "replay" -> {
@@ -319,18 +335,54 @@ public final class TopologyReader {
                         boolean loop = settings.flag("loop");
                         yield new Topology.Replay(node, new ReplayDevice.Settings(file, frameBytes, buffers, loop));
                     }
-                    default ->
-                        new Topology.Simulated(
+                    default -> {
+                        long bufferBytes = wholePages(settings, PAGE_BYTES);
+                        Rate rate = new Rate("rate", settings.bytes("rate", 0));
+                        checkRing(node, rate, buffers, bufferBytes, problemsBefore);
+                        yield new Topology.Simulated(
                                 node,
                                 new SimulatedDevice.Settings(
-                                        wholePages(settings, PAGE_BYTES),
+                                        bufferBytes,
                                         buffers,
-                                        settings.bytes("rate", 0),
+                                        rate.bytesPerSecond(),
                                         settings.count("frames", 0, Long.MAX_VALUE),
                                         settings.number("short-frames", 0, 1),
                                         settings.count("seed", Long.MIN_VALUE, Long.MAX_VALUE),
                                         settings.flag("poison")));
+                    }
                 });
+    }
+
+    /** What a source produces, and the key that says so; 0 if that is not known, or is as much as is taken. */
+    private record Rate(String key, long bytesPerSecond) {}
+
+    /** Whether the ring holds what comes during the longest pause. Says nothing where what it would judge by is wrong. */
+    private void checkRing(Topology.Node node, Rate rate, int buffers, long bufferBytes, int problemsBefore) {
+        BigInteger nanosPerSecond = BigInteger.valueOf(TimeUnit.SECONDS.toNanos(1));
+        BigInteger product =
+                BigInteger.valueOf(rate.bytesPerSecond()).multiply(BigInteger.valueOf(longestPause.toNanos()));
+        BigInteger comes = roundedUp(product, nanosPerSecond); // exact: the ring holds a whole number of bytes
+        BigInteger needed = roundedUp(comes, BigInteger.valueOf(bufferBytes));
+        if (problems.count() > problemsBefore || needed.compareTo(BigInteger.valueOf(buffers)) <= 0) {
+            return;
+        }
+        boolean possible = needed.compareTo(BigInteger.valueOf(MOST_BUFFERS)) <= 0;
+        new Settings(
+                        "sources." + node.name(),
+                        (ConfigObject) node.written(),
+                        ConfigFactory.empty().root(),
+                        tooSmall)
+                .problem(
+                        "buffers",
+                        "is " + buffers + ", which hold " + buffers * bufferBytes + " bytes; in the longest-pause of "
+                                + longestPause.toMillis() + " ms come " + comes + " at the " + rate.key() + " of "
+                                + rate.bytesPerSecond() + " a second: write "
+                                + (possible ? "buffers = " + needed : "a larger buffer-size")
+                                + ", or what does not fit is lost");
+    }
+
+    private static BigInteger roundedUp(BigInteger dividend, BigInteger divisor) {
+        return dividend.add(divisor).subtract(BigInteger.ONE).divide(divisor);
     }
 
     /** A path as written. */
@@ -508,6 +560,7 @@ public final class TopologyReader {
                 List.copyOf(filters),
                 List.copyOf(sinks),
                 List.copyOf(tests),
+                warnings.sorted(),
                 drainTimeout,
                 pekko);
         topology.sinks().forEach(sink -> checkQueue(topology, sink));

@@ -57,6 +57,14 @@ class ConfigIT {
             slice { }
             """;
 
+    /** 100 ms bring 25,000 bytes, the default of 150 ms 37,500; two buffers hold 16,384. */
+    private static final String RING = """
+            sluice {
+              sources { a { type = simulated, rate = 250kB, frames = 2, buffers = 2, buffer-size = 8KiB } }
+              sinks { out { type = discard, from = a } }
+            }
+            """;
+
     @TempDir
     private Path folder;
 
@@ -94,6 +102,36 @@ class ConfigIT {
         assertProblem(ended, file, 25, 7, "reconnect-jitter");
         assertProblem(ended, file, 28, 3, "colour");
         assertProblem(ended, file, 30, 1, "slice");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"check", "run"})
+    void ringThatDoesNotHoldTheLongestPauseThatWasAskedForIsAProblem(String command) throws IOException {
+        Path file = write(RING.replace("sluice {", "sluice { longest-pause = 100ms"));
+        SluiceProcess.Ended ended = SluiceProcess.run(command, file.toString());
+
+        assertThat(ended.exit()).as("%s", ended).isEqualTo(78);
+        assertThat(ended.err()).hasSize(2);
+        assertProblem(ended, file, 2, 61, "write buffers = 4,");
+    }
+
+    @Test
+    void ringThatDoesNotHoldTheDefaultPauseIsAWarning() throws IOException {
+        Path file = write(RING);
+        SluiceProcess.Ended check = SluiceProcess.run("check", file.toString());
+        assertThat(check.exit()).as("%s", check).isZero();
+        assertThat(check.out()).singleElement().asString().endsWith("no problems");
+        assertThat(check.err())
+                .singleElement()
+                .asString()
+                .startsWith(file + ":2:61: warning: sources.a.buffers is 2")
+                .contains("write buffers = 5,");
+
+        SluiceProcess.Ended run = SluiceProcess.run("run", file.toString());
+        assertThat(run.exit()).as("%s", run).isZero();
+        assertThat(run.complaints()).isEmpty();
+        assertThat(run.err())
+                .anyMatch(line -> line.contains("WARN") && line.contains(file + ":2:61: sources.a.buffers is 2"));
     }
 
     @Test

@@ -2,6 +2,7 @@
 package dev.sluice.topology;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.typesafe.config.ConfigFactory;
 import dev.sluice.device.DriverDevice;
@@ -191,11 +192,75 @@ final class TopologyReaderTest {
                 .containsExactly(
                         "3: sources.a.buffer-size is " + (page + 8) + "; it must be a multiple of " + page + ", a page",
                         "3: sources.a.buffers is 1; it must be from 2 to 4096",
-                        "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, keep, type");
+                        "3: sources.a.rate is not a setting here; known are buffer-size, buffers, device, "
+                                + "expected-rate, keep, type");
         assertOneProblem(
                 file("a { type = driver, device = \"/dev/sluice0\", buffer-size = " + (page - 1) + " }", SINK),
                 SOURCES_LINE,
                 "sources.a.buffer-size is " + (page - 1) + "; it must be from " + page + " to 1073741824");
+    }
+
+    /** What 300 ms bring fits 3 buffers of 4 KiB to the byte at 40,960 bytes a second, and no byte more. */
+    @ParameterizedTest
+    @CsvSource({
+        "'simulated', 'rate', 40960, ''",
+        "'simulated', 'rate', 40961, 'come 12289 at the rate of 40961 a second: write buffers = 4, or'",
+        "'driver, device = \"/dev/sluice0\"', 'expected-rate', 40960, ''",
+        "'driver, device = \"/dev/sluice0\"', 'expected-rate', 40961, 'come 12289 at the expected-rate of 40961 a second: write buffers = 4, or'",
+        "'simulated', 'rate', 1GB, 'come 300000000 at the rate of 1000000000 a second: write a larger buffer-size, or'",
+        "'simulated', 'rate', 9223372036854775807, 'come 2767011611056432743 at the rate of'",
+        "'simulated', 'rate', 0, ''",
+    })
+    void aRingThatDoesNotHoldTheLongestPauseIsAProblemForWhoAskedForIt(
+            String type, String rateKey, String rate, String text) throws Exception {
+        String page = String.valueOf(Libc.pageBytes());
+        assumeThat(page).isEqualTo("4096");
+        String source = "a { type = " + type + ", buffer-size = 4KiB, buffers = 3, " + rateKey + " = " + rate + " }";
+        String asked = file(source, SINK).replaceFirst("sluice \\{", "sluice { longest-pause = 300ms");
+        String notAsked = file(source, SINK).replaceFirst("sluice \\{", "sluice {");
+        if (text.isEmpty()) {
+            assertThat(valid(asked).warnings()).isEmpty();
+            assertThat(valid(notAsked).warnings()).isEmpty();
+            return;
+        }
+        String start = "3: sources.a.buffers is 3, which hold 12288 bytes; in the longest-pause of 300 ms ";
+        assertThat(onlyProblem(asked)).startsWith(start + text).endsWith(", or what does not fit is lost");
+        Problems.Problem problem = found(TopologyReader.read(write(asked))).getFirst();
+        assertThat(problem.column()).isEqualTo(5 + source.indexOf("buffers"));
+    }
+
+    @Test
+    void aRingThatDoesNotHoldTheDefaultPauseIsAWarning() throws Exception {
+        // 150 ms of 10 MB/s are 1.5 MB: 366 buffers of 4 KiB hold 1,499,136 bytes.
+        String source = "a { type = simulated, rate = 10MB, buffer-size = 4KiB, buffers = 366 }";
+        Problems.Problem warning = valid(file(source, SINK)).warnings().getFirst();
+        assertThat(warning.line()).isEqualTo(SOURCES_LINE);
+        assertThat(warning.column()).isEqualTo(5 + source.indexOf("buffers"));
+        assertThat(warning.text()).contains("longest-pause of 150 ms come 1500000 ", "write buffers = 367");
+        assertThat(warning.as("warning")).startsWith(folder + "/a.conf:3:" + warning.column() + ": warning: sources.a");
+        assertThat(valid(file(source.replace("366", "367"), SINK)).warnings()).isEmpty();
+        assertThat(valid(file(source, SINK).replaceFirst("sluice \\{", "sluice { longest-pause = 0s"))
+                        .warnings())
+                .isEmpty();
+    }
+
+    @Test
+    void aRingIsNotJudgedByWhatIsWrong() throws Exception {
+        assertThat(problems(file("a { type = simulated, rate = 1GB, buffer-size = 5000, buffers = 1 }", SINK)
+                        .replaceFirst("sluice \\{", "sluice { longest-pause = 1s")))
+                .containsExactly(
+                        "3: sources.a.buffer-size is 5000; it must be a multiple of 4096, a page",
+                        "3: sources.a.buffers is 1; it must be from 2 to 4096");
+    }
+
+    @Test
+    void buffersThatAreNotWrittenAreToldAtTheirSource() throws Exception {
+        String text = file("a { type = simulated, rate = 360MB }", SINK)
+                .replaceFirst("sluice \\{", "sluice { longest-pause = 200ms");
+        assertThat(onlyProblem(text))
+                .isEqualTo(
+                        "3: sources.a.buffers is 64, which hold 67108864 bytes; in the longest-pause of 200 ms come "
+                                + "72000000 at the rate of 360000000 a second: write buffers = 69, or what does not fit is lost");
     }
 
     @Test
