@@ -171,6 +171,10 @@ final class SluiceProcess implements AutoCloseable {
         }
     }
 
+    long pid() {
+        return process.pid();
+    }
+
     /** SIGTERM. By the handle: {@link Process#destroy} would close the streams as well, and with them what it says then. */
     void terminate() {
         process.descendants().forEach(children::add);
