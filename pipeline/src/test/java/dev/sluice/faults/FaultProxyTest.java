@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Each fault does what it says, between two plain sockets; and no more than that. */
-@Timeout(120)
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD) // a read of a socket cannot be interrupted
 final class FaultProxyTest {
 
     private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());

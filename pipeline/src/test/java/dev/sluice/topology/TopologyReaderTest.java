@@ -207,6 +207,8 @@ final class TopologyReaderTest {
         "'simulated', 'rate', 40961, 'come 12289 at the rate of 40961 a second: write buffers = 4, or'",
         "'driver, device = \"/dev/sluice0\"', 'expected-rate', 40960, ''",
         "'driver, device = \"/dev/sluice0\"', 'expected-rate', 40961, 'come 12289 at the expected-rate of 40961 a second: write buffers = 4, or'",
+        "'mapped, protocol = fifo, device = x', 'expected-rate', 40960, ''",
+        "'mapped, protocol = fifo, device = x', 'expected-rate', 40961, 'come 12289 at the expected-rate of 40961 a second: write buffers = 4, or'",
         "'simulated', 'rate', 1GB, 'come 300000000 at the rate of 1000000000 a second: write a larger buffer-size, or'",
         "'simulated', 'rate', 9223372036854775807, 'come 2767011611056432743 at the rate of'",
         "'simulated', 'rate', 0, ''",
