@@ -358,7 +358,7 @@ final class FaultProxyTest {
     private Outcome outcome(long seed, int bytesAtOnce) throws Exception {
         Planned[] plan = {
             Planned.every(20_000, TO_TARGET, new Fault.Corrupt(3)),
-            Planned.every(30_000, TO_TARGET, new Fault.Fragment(9, 50)),
+            Planned.every(30_000, TO_TARGET, new Fault.Fragment(50, 3000)),
             Planned.every(25_000, TO_CLIENT, new Fault.Corrupt(1)),
             Planned.every(60_000, TO_CLIENT, new Fault.Stall(Duration.ofMillis(1)))
                     .atMost(2),
