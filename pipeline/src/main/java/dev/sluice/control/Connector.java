@@ -5,16 +5,19 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SinkCounters;
+import dev.sluice.stream.Connection;
 import dev.sluice.stream.Reactor;
 import dev.sluice.stream.SendStage;
+import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
-import dev.sluice.transport.Transport;
 import dev.sluice.transport.Transports;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
@@ -32,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  * Makes a sink's connections, one at a time, and hands them to its stream.
  *
  * <pre>
- *   resolving ──address──▶ connecting ──made──▶ connected ──lost──▶ waiting ──time──▶ resolving
- *       └──────unknown────────┴──refused, too slow──────────────────▲
+ *   resolving ──address──▶ connecting ──made──▶ greeting ──welcome──▶ connected ──lost──▶ waiting ──time──▶ resolving
+ *       └──────unknown────────┴──refused, too slow──┴────────────────────────────────────▲
  * </pre>
  */
 final class Connector {
@@ -46,19 +49,21 @@ final class Connector {
      *
      * @param left the connection that the stream before left open, or null
      */
-    record Attach(SendStage.Control stream, @Nullable Transport left) implements Message {}
+    record Attach(SendStage.Control stream, @Nullable Connection left) implements Message {}
 
     /** The stream's connection is gone. */
     record Lost(String reason) implements Message {}
 
     /** A stream had stopped before it could take a connection. */
-    private record Refused(SendStage.Control by, Transport transport) implements Message {}
+    private record Refused(SendStage.Control by, Connection connection) implements Message {}
 
     private record Resolved(InetAddress address) implements Message {}
 
     private record Failed(String reason) implements Message {}
 
     private record Settled(int events) implements Message {}
+
+    private record Heard() implements Message {}
 
     private record TooSlow() implements Message {}
 
@@ -69,8 +74,9 @@ final class Connector {
     private final Topology.TcpSink sink;
     private final Reactor reactor;
     private final SinkCounters counters;
+    private final List<SinkStream> streams;
     private SendStage.Control stream;
-    private @Nullable Transport unclaimed;
+    private @Nullable Connection unclaimed;
     private boolean connected;
 
     /** Read by whoever is refused a connection. */
@@ -80,13 +86,17 @@ final class Connector {
     private long connectedAtNanos;
     private boolean connectedBefore;
     private @Nullable TcpSocket connecting;
+    private @Nullable Handshake greeted;
     private Reactor.@Nullable Registration registration;
 
-    static Behavior<Message> create(Topology.TcpSink sink, Reactor reactor, SinkCounters counters) {
+    /** @param streams what the receiver is told of */
+    static Behavior<Message> create(
+            Topology.TcpSink sink, List<SinkStream> streams, Reactor reactor, SinkCounters counters) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.receive(Message.class)
                 .onMessage(
                         Attach.class,
-                        attach -> new Connector(context, timers, sink, reactor, counters, attach.stream()).resolving())
+                        attach -> new Connector(context, timers, sink, streams, reactor, counters, attach.stream())
+                                .resolving())
                 .build()));
     }
 
@@ -94,12 +104,14 @@ final class Connector {
             ActorContext<Message> context,
             TimerScheduler<Message> timers,
             Topology.TcpSink sink,
+            List<SinkStream> streams,
             Reactor reactor,
             SinkCounters counters,
             SendStage.Control stream) {
         this.context = context;
         this.timers = timers;
         this.sink = sink;
+        this.streams = streams;
         this.reactor = reactor;
         this.counters = counters;
         this.stream = stream;
@@ -136,7 +148,7 @@ final class Connector {
             // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
             socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
             if (socket.connect(new InetSocketAddress(resolved.address(), sink.port()))) {
-                return connected(socket);
+                return greeting(socket);
             }
             ActorRef<Message> self = context.getSelf();
             Reactor.Registration watch = reactor.register(socket.fd(), events -> self.tell(new Settled(events)));
@@ -157,15 +169,56 @@ final class Connector {
     private Behavior<Message> onSettled(TcpSocket socket, int events) {
         int error = socket.pendingError();
         if (error == 0 && (events & Constants.EPOLLHUP) == 0) {
-            return connected(socket);
+            return greeting(socket);
         }
         return waiting(LinuxException.describe(error != 0 ? error : Constants.ECONNRESET));
     }
 
-    private Behavior<Message> connected(TcpSocket socket) {
+    private Behavior<Message> greeting(TcpSocket socket) {
         timers.cancelAll();
         unregister();
         connecting = null;
+        ActorRef<Message> self = context.getSelf();
+        greeted = new Handshake(
+                Transports.open(socket, sink.transport(), counters.send),
+                sink.session(),
+                streams,
+                false,
+                reactor,
+                events -> self.tell(new Heard()));
+        timers.startSingleTimer(new TooSlow(), sink.session().handshakeTimeout());
+        return onHeard();
+    }
+
+    private Behavior<Message> onHeard() {
+        Handshake handshake = greeted;
+        if (handshake == null) {
+            return Behaviors.same();
+        }
+        try {
+            Connection connection = handshake.proceed();
+            if (connection != null) {
+                greeted = null;
+                return connected(connection);
+            }
+            return state().onMessage(Heard.class, heard -> onHeard())
+                    .onMessage(
+                            TooSlow.class,
+                            late -> failed("the receiver did not say within "
+                                    + sink.session().handshakeTimeout().toMillis() + " ms what it wants"))
+                    .build();
+        } catch (IOException e) {
+            return failed(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private Behavior<Message> failed(String reason) {
+        counters.handshakesFailed.add(1);
+        return waiting(reason);
+    }
+
+    private Behavior<Message> connected(Connection connection) {
+        timers.cancelAll();
         connectedAtNanos = System.nanoTime();
         if (connectedBefore) {
             counters.reconnects.add(1);
@@ -173,33 +226,28 @@ final class Connector {
         connectedBefore = true;
         context.getLog().info("{}: connected to {}", sink.name(), target());
         connected = true;
-        offer(Transports.open(socket, sink.transport(), counters.send));
+        offer(connection);
         return state().onMessage(Lost.class, this::onLost).build();
     }
 
-    private void offer(Transport transport) {
+    private void offer(Connection connection) {
         SendStage.Control to = stream;
         ActorRef<Message> self = context.getSelf();
-        to.connected(transport, () -> {
+        to.connected(connection, () -> {
             if (stopped) {
-                drop(transport);
+                connection.drop();
             } else {
-                self.tell(new Refused(to, transport));
+                self.tell(new Refused(to, connection));
             }
         });
-    }
-
-    private static void drop(Transport transport) {
-        transport.abort();
-        transport.close();
     }
 
     /** Another stream will come; or has come, and is connected otherwise. */
     private Behavior<Message> onRefused(Refused refused) {
         if (refused.by().equals(stream) && unclaimed == null) {
-            unclaimed = refused.transport();
+            unclaimed = refused.connection();
         } else {
-            drop(refused.transport());
+            refused.connection().drop();
         }
         return Behaviors.same();
     }
@@ -207,7 +255,7 @@ final class Connector {
     /** A connection that the stream before did not leave is gone, whether it was told or not. */
     private Behavior<Message> onAttach(Attach attach) {
         stream = attach.stream();
-        Transport made = unclaimed != null ? unclaimed : attach.left();
+        Connection made = unclaimed != null ? unclaimed : attach.left();
         unclaimed = null;
         if (made != null) {
             offer(made);
@@ -244,7 +292,7 @@ final class Connector {
                     closeConnecting();
                     stopped = true;
                     if (unclaimed != null) {
-                        drop(unclaimed);
+                        unclaimed.drop();
                     }
                     return Behaviors.same();
                 });
@@ -256,6 +304,11 @@ final class Connector {
         connecting = null;
         if (socket != null) {
             socket.close();
+        }
+        Handshake handshake = greeted;
+        greeted = null;
+        if (handshake != null) {
+            handshake.drop();
         }
     }
 

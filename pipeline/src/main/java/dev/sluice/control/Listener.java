@@ -5,15 +5,19 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SinkCounters;
+import dev.sluice.stream.Connection;
 import dev.sluice.stream.Reactor;
 import dev.sluice.stream.SendStage;
+import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
-import dev.sluice.transport.Transport;
 import dev.sluice.transport.Transports;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -24,8 +28,8 @@ import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Accepts the connections of a sink's receivers, and hands each to the stream of a free slot. Who may not connect, or finds
- * no slot free, is closed at once.
+ * Accepts the connections of a sink's receivers, greets them, and hands each to the stream of a free slot. Who may not
+ * connect, or finds no slot free, is closed at once; who does not say what it wants, soon.
  *
  * <pre>
  *   attaching ──a stream for every slot──▶ accepting ◀──time──▶ out of descriptors
@@ -42,18 +46,26 @@ final class Listener {
      * @param left the connection that the stream before left open, or null
      */
     record Attach(
-            int slot, SendStage.Control stream, @Nullable Transport left) implements Message {}
+            int slot, SendStage.Control stream, @Nullable Connection left) implements Message {}
 
     /** The connection of a slot's stream is gone. */
     record Lost(int slot, String reason) implements Message {}
 
     private record Ready() implements Message {}
 
+    /** Something came over a connection that is not ready for frames. */
+    private record Heard(long guest) implements Message {}
+
+    private record TooSlow(long guest) implements Message {}
+
     /** Until a descriptor may be free again, which nothing tells. */
     private static final Duration OUT_OF_DESCRIPTORS = Duration.ofSeconds(1);
 
     /** Connections that wait to be accepted; they are at once, unless a whole fleet comes back. */
     private static final int BACKLOG = 128;
+
+    /** Connections that are not ready for frames, at once: what somebody who has no business here can take up. */
+    private static final int MOST_GUESTS = 64;
 
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
@@ -66,6 +78,14 @@ final class Listener {
     /** By slot: who is connected. */
     private final @Nullable String[] peers;
 
+    /** Connections that are not ready for frames. */
+    private final Map<Long, Guest> guests = new HashMap<>();
+
+    /** @param peer who it is */
+    private record Guest(Handshake handshake, String peer) {}
+
+    private final List<SinkStream> offered;
+    private long nextGuest;
     private int attached;
     private Reactor.@Nullable Registration registration;
 
@@ -95,23 +115,34 @@ final class Listener {
         }
     }
 
-    /** @param listening is the listener's from now on */
+    /**
+     * Accepts as soon as there is a stream for every slot.
+     *
+     * @param offered what receivers are told of
+     * @param listening is the listener's from now on
+     */
     static Behavior<Message> create(
-            Topology.ListenSink sink, TcpSocket listening, Reactor reactor, SinkCounters counters) {
+            Topology.ListenSink sink,
+            List<SinkStream> offered,
+            TcpSocket listening,
+            Reactor reactor,
+            SinkCounters counters) {
         return Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new Listener(context, timers, sink, listening, reactor, counters).attaching()));
+                timers -> new Listener(context, timers, sink, offered, listening, reactor, counters).attaching()));
     }
 
     private Listener(
             ActorContext<Message> context,
             TimerScheduler<Message> timers,
             Topology.ListenSink sink,
+            List<SinkStream> offered,
             TcpSocket listening,
             Reactor reactor,
             SinkCounters counters) {
         this.context = context;
         this.timers = timers;
         this.sink = sink;
+        this.offered = offered;
         this.listening = listening;
         this.reactor = reactor;
         this.counters = counters;
@@ -131,7 +162,7 @@ final class Listener {
     /** A connection that the stream before did not leave is gone, whether it was told or not. */
     private Behavior<Message> onAttachAgain(Attach attach) {
         streams[attach.slot()] = attach.stream();
-        Transport left = attach.left();
+        Connection left = attach.left();
         if (left != null) {
             attach.stream().connected(left);
         } else {
@@ -149,6 +180,8 @@ final class Listener {
         registration = watch;
         watch.arm(Constants.EPOLLIN);
         return state().onMessage(Ready.class, ready -> onReady(watch))
+                .onMessage(Heard.class, heard -> onHeard(heard.guest()))
+                .onMessage(TooSlow.class, this::onTooSlow)
                 .onMessage(Lost.class, this::onLost)
                 .onMessage(Attach.class, this::onAttachAgain)
                 .build();
@@ -174,27 +207,94 @@ final class Listener {
     private void admit(TcpSocket socket) {
         try {
             InetSocketAddress peer = socket.peerAddress();
-            int slot = freeSlot();
-            SendStage.Control stream = slot < 0 ? null : streams[slot];
             if (!sink.allows(peer.getAddress())) {
                 refuse(socket, peer, sink.allow().isEmpty() ? "it is not on this machine" : "allow does not name it");
-            } else if (stream == null) {
+            } else if (freeSlot() < 0) {
                 refuse(socket, peer, "receivers = " + streams.length + ", and as many are connected");
+            } else if (guests.size() >= MOST_GUESTS) {
+                refuse(socket, peer, guests.size() + " others are about to connect");
             } else {
                 // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
                 socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
                 if (sink.sendBufferBytes() > 0) {
                     socket.option(Constants.SOL_SOCKET, Constants.SO_SNDBUF, sink.sendBufferBytes(), "SO_SNDBUF");
                 }
-                peers[slot] = text(peer);
-                counters.receivers.add(1);
-                context.getLog().info("{}: {} connected", sink.name(), text(peer));
-                stream.connected(Transports.open(socket, sink.transport(), counters.send));
+                greet(socket, text(peer));
             }
         } catch (LinuxException e) { // it has gone already
             context.getLog().debug("{}: a receiver was not accepted: {}", sink.name(), e.getMessage());
             socket.close();
         }
+    }
+
+    private void greet(TcpSocket socket, String peer) {
+        long guest = nextGuest++;
+        ActorRef<Message> self = context.getSelf();
+        Handshake handshake = new Handshake(
+                Transports.open(socket, sink.transport(), counters.send),
+                sink.session(),
+                offered,
+                streams.length > 1,
+                reactor,
+                events -> self.tell(new Heard(guest)));
+        guests.put(guest, new Guest(handshake, peer));
+        timers.startSingleTimer(guest, new TooSlow(guest), sink.session().handshakeTimeout());
+        onHeard(guest);
+    }
+
+    private Behavior<Message> onHeard(long number) {
+        Guest guest = guests.get(number);
+        if (guest == null) {
+            return Behaviors.same();
+        }
+        try {
+            Connection connection = guest.handshake().proceed();
+            if (connection != null) {
+                leave(number);
+                seat(connection, guest.peer());
+            }
+        } catch (IOException e) {
+            turnAway(number, guest, String.valueOf(e.getMessage()));
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onTooSlow(TooSlow slow) {
+        Guest guest = guests.get(slow.guest());
+        if (guest != null) {
+            turnAway(
+                    slow.guest(),
+                    guest,
+                    "it did not say within " + sink.session().handshakeTimeout().toMillis() + " ms what it wants");
+        }
+        return Behaviors.same();
+    }
+
+    private void turnAway(long number, Guest guest, String why) {
+        leave(number);
+        guest.handshake().drop();
+        counters.handshakesFailed.add(1);
+        context.getLog().warn("{}: turned {} away: {}", sink.name(), guest.peer(), why);
+    }
+
+    private void leave(long number) {
+        guests.remove(number);
+        timers.cancel(number);
+    }
+
+    /** Others may have been faster. */
+    private void seat(Connection connection, String peer) {
+        int slot = freeSlot();
+        SendStage.Control stream = slot < 0 ? null : streams[slot];
+        if (stream == null) {
+            counters.refused.add(1);
+            connection.drop();
+            return;
+        }
+        peers[slot] = peer;
+        counters.receivers.add(1);
+        context.getLog().info("{}: {} connected", sink.name(), peer);
+        stream.connected(connection);
     }
 
     private int freeSlot() {
@@ -224,6 +324,7 @@ final class Listener {
             if (watched != null) {
                 watched.close();
             }
+            guests.values().forEach(guest -> guest.handshake().drop());
             listening.close();
             return Behaviors.same();
         });

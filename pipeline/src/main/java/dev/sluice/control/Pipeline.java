@@ -12,12 +12,14 @@ import dev.sluice.metrics.RunCounters;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.metrics.SourceCounters;
 import dev.sluice.stream.AcquireStage;
+import dev.sluice.stream.Connection;
 import dev.sluice.stream.DiscardStage;
 import dev.sluice.stream.FileStage;
 import dev.sluice.stream.FilterException;
 import dev.sluice.stream.FilterRunner;
 import dev.sluice.stream.FramePool;
 import dev.sluice.stream.LentFrame;
+import dev.sluice.stream.Outbox;
 import dev.sluice.stream.PipelineGraph;
 import dev.sluice.stream.Reactor;
 import dev.sluice.stream.Receivers;
@@ -25,8 +27,9 @@ import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
 import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.Topology;
+import dev.sluice.topology.WhenFull;
 import dev.sluice.transport.RotatingFile;
-import dev.sluice.transport.Transport;
+import dev.sluice.wire.Session;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -133,6 +136,9 @@ final class Pipeline {
         @Nullable
         RotatingFile file;
 
+        /** By stage: what is not delivered. */
+        private final List<Outbox> outboxes = new ArrayList<>();
+
         /** Its streams have ended, and what they left open is nobody's until others begin. */
         boolean handedOver;
 
@@ -142,19 +148,26 @@ final class Pipeline {
             this.streams = streams;
         }
 
+        /** What a stage goes on with. */
+        Outbox outbox(int stage, Session session, SinkCounters counted, boolean oneOfSeveral) {
+            if (stage == outboxes.size()) {
+                outboxes.add(new Outbox(streams, session, counted, oneOfSeveral));
+            }
+            return outboxes.get(stage);
+        }
+
         /** The connection that a stage left, if it did. */
         @Nullable
-        Transport left(int stage) {
+        Connection left(int stage) {
             return handedOver && controls.get(stage) instanceof SendStage.Control before ? before.left() : null;
         }
 
         /** No others will begin. */
         void abandon() throws IOException {
             for (int stage = 0; stage < controls.size(); stage++) {
-                Transport transport = left(stage);
-                if (transport != null) {
-                    transport.abort();
-                    transport.close();
+                Connection connection = left(stage);
+                if (connection != null) {
+                    connection.drop();
                 }
             }
             if (handedOver && file != null) {
@@ -429,10 +442,12 @@ final class Pipeline {
         SinkCounters counted = counters.sink(sink.name());
         switch (sink) {
             case Topology.TcpSink tcp ->
-                open.connector = watched(context.spawnAnonymous(Connector.create(tcp, reactor(), counted)));
+                open.connector =
+                        watched(context.spawnAnonymous(Connector.create(tcp, open.streams, reactor(), counted)));
             case Topology.ListenSink listen -> {
                 TcpSocket socket = open(listening, sink.name());
-                open.listener = watched(context.spawnAnonymous(Listener.create(listen, socket, reactor(), counted)));
+                open.listener = watched(
+                        context.spawnAnonymous(Listener.create(listen, open.streams, socket, reactor(), counted)));
                 listening.remove(sink.name());
             }
             case Topology.FileSink file -> open.file = files.remove(sink.name());
@@ -449,7 +464,7 @@ final class Pipeline {
 
     /** What runs the sink's streams from now on; it goes on with what those before it left. */
     private Graph<SinkShape<LentFrame>, NotUsed> sinkStage(PipelineGraph graph, OpenSink open, SinkCounters counted) {
-        List<Transport> left = new ArrayList<>();
+        List<Connection> left = new ArrayList<>();
         for (int stage = 0; stage < open.controls.size(); stage++) {
             left.add(open.left(stage));
         }
@@ -461,10 +476,13 @@ final class Pipeline {
                 SendStage stage = new SendStage(
                         open.streams,
                         reactor(),
-                        tcp.framing(),
+                        tcp.session(),
+                        open.outbox(0, tcp.session(), counted, false),
+                        tcp.input().whenFull() != WhenFull.BLOCK,
                         counted,
                         topology.drainTimeout(),
-                        reason -> connector.tell(new Connector.Lost(reason)));
+                        reason -> connector.tell(new Connector.Lost(reason)),
+                        null);
                 yield Sink.fromGraph(stage).mapMaterializedValue(control -> {
                     connector.tell(new Connector.Attach(control, left.isEmpty() ? null : left.getFirst()));
                     return runs(open, control);
@@ -486,7 +504,7 @@ final class Pipeline {
     }
 
     private Graph<SinkShape<LentFrame>, NotUsed> listening(
-            PipelineGraph graph, Topology.ListenSink sink, OpenSink open, SinkCounters counted, List<Transport> left) {
+            PipelineGraph graph, Topology.ListenSink sink, OpenSink open, SinkCounters counted, List<Connection> left) {
         ActorRef<Listener.Message> listener = Objects.requireNonNull(open.listener);
         Receivers receivers = new Receivers(sink.receivers());
         List<Sink<LentFrame, NotUsed>> slots = new ArrayList<>();
@@ -495,7 +513,9 @@ final class Pipeline {
             SendStage stage = new SendStage(
                     open.streams,
                     reactor(),
-                    sink.framing(),
+                    sink.session(),
+                    open.outbox(slot, sink.session(), counted, sink.receivers() > 1),
+                    sink.input().whenFull() != WhenFull.BLOCK,
                     counted,
                     topology.drainTimeout(),
                     reason -> listener.tell(new Listener.Lost(slot, reason)),
@@ -737,6 +757,7 @@ final class Pipeline {
 
     private Closed close(@Nullable Throwable streamFailure) {
         Throwable failure = streamFailure;
+        sinks.values().forEach(sink -> sink.outboxes.forEach(Outbox::abandon));
         for (OpenSource source : sources.values()) {
             Throwable refused = giveBack(source, false);
             failure = failure == null ? refused : failure;

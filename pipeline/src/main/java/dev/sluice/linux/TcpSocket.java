@@ -117,6 +117,11 @@ public final class TcpSocket implements AutoCloseable {
         return Libc.sendmsg(fd, outgoing, flags | Constants.MSG_NOSIGNAL | Constants.MSG_DONTWAIT);
     }
 
+    /** Takes what has come, as much as fits: bytes, 0 at the end, or the negated errno. */
+    public long receive(MemorySegment into) {
+        return Libc.read(fd, into, into.byteSize());
+    }
+
     /** Allows MSG_ZEROCOPY on this socket: 0 or the negated errno. */
     public int enableZerocopy() {
         return Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_ZEROCOPY, 1);

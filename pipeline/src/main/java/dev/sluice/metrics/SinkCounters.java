@@ -2,8 +2,8 @@
 package dev.sluice.metrics;
 
 /**
- * What one sink counts. All are written by its stream's thread, but {@link #reconnects}, {@link #receivers} and {@link
- * #refused} (the sink's actor). Frames that go to several receivers at once count once for each.
+ * What one sink counts. All are written by its stream's thread, but {@link #reconnects}, {@link #receivers}, {@link
+ * #refused} and {@link #handshakesFailed} (the sink's actor). Frames that go to several receivers at once count once for each.
  */
 public final class SinkCounters {
 
@@ -19,11 +19,20 @@ public final class SinkCounters {
     /** Kept bytes in them. */
     public final Counter dropped = new Counter();
 
-    /** Frames that were begun again on a new connection. */
+    /** Frames that were sent again on a new connection, since the one before did not deliver them. */
     public final Counter framesRepeated = new Counter();
 
     /** Bytes handed over that the receiver's TCP had not acknowledged when their connection broke. */
     public final Counter unconfirmed = new Counter();
+
+    /** Bytes sent to a receiver that came back without them: lost on their way, and announced to it. */
+    public final Counter undelivered = new Counter();
+
+    /** Frames that were not sent, since the receiver had them already from an earlier connection or process. */
+    public final Counter framesKnown = new Counter();
+
+    /** Connections that did not become ready for frames: they spoke something else, too slowly, or without the key. */
+    public final Counter handshakesFailed = new Counter();
 
     /** Connections made after the first. */
     public final Counter reconnects = new Counter();

@@ -8,26 +8,27 @@ import dev.sluice.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.ByteOrder;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.ToLongFunction;
+import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Receives one stream. With {@code framing = sluice} it ends well at the END header only; with {@code raw} at the end of
- * the connection, since nothing else marks it.
+ * Receives what one sink sends. With {@code framing = sluice} it says which frame of each stream it wants when a connection
+ * begins, acknowledges what has come, and ends well at the END headers only; with {@code raw} at the end of the connection,
+ * since nothing else marks it.
  */
 public final class Receiver implements AutoCloseable {
 
@@ -36,11 +37,28 @@ public final class Receiver implements AutoCloseable {
     /** Read buffer, and all the memory that a sender can make this receiver use: the largest socket buffer read at once. */
     private static final int READ_BYTES = 1 << 20;
 
+    /** Unless it has nothing else to do, it acknowledges after so many bytes. */
+    private static final long ACKNOWLEDGE_BYTES = 1 << 20;
+
+    /** What is recorded is synced, and acknowledged, after so many bytes or so much time, whichever comes first. */
+    private static final long SYNC_BYTES = 8L << 20;
+
+    private static final Duration SYNC_AFTER = Duration.ofMillis(50);
+
+    /** Until a sender has said which streams it has. */
+    private static final Duration HANDSHAKE = Duration.ofSeconds(10);
+
+    /** In the time after which a silent peer is taken for dead, it is told so often that somebody is here. */
+    private static final int PULSES = 3;
+
+    private static final int FROM_SENDER = 1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE;
+
     /**
      * What to do with the stream.
      *
      * @param verify checks the counter pattern of the simulated device
-     * @param record gets the payload bytes, replacing what it held; null to discard them
+     * @param record gets the payload bytes; null to discard them. With {@code framing = sluice} it is gone on with if its
+     *     streams have not ended, else it is replaced
      * @param reconnect after a connection that broke off waits for the sender to come back, until END; a receiver that
      *     connects also waits until the sender is there
      */
@@ -62,27 +80,32 @@ public final class Receiver implements AutoCloseable {
     private final byte[] headerBytes = new byte[Header.BYTES];
     private final Header header = new Header(MemorySegment.ofArray(headerBytes));
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(READ_BYTES);
-    private @Nullable FileChannel file;
+    private final ByteBuffer answers =
+            ByteBuffer.allocateDirect(Header.MOST_STREAMS * Header.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final @Nullable Recording recording;
+    private final CRC32C payloadCrc = new CRC32C();
 
-    private long frames;
     private final Counter bytes = new Counter();
-    private long lostBytes;
-    private long skippedBytes;
     private int connections;
-    private String brokenBecause = "";
+    private int restarts;
+    private int corrupt;
 
-    /** By stream id, each from its first header on. */
-    private final Map<Integer, Place> places = new HashMap<>();
+    /** What came of streams whose source began anew. */
+    private final StreamPlace gone = new StreamPlace(0);
 
-    /** How far a stream has come with its last whole frame. */
-    private static final class Place {
+    /** By stream id, each from its first HELLO on. */
+    private final Map<Integer, StreamPlace> places = new TreeMap<>();
 
-        /** The least position at which the next frame can start. */
-        private long nextPosition;
+    /** Of the connection that there is: the streams that it has. */
+    private final Map<Integer, StreamPlace> current = new LinkedHashMap<>();
 
-        private long lastSequence = -1;
-        private boolean ended;
-    }
+    private Duration silence = Duration.ZERO;
+    private long heardNanos;
+    private long saidNanos;
+    private long unacknowledgedBytes;
+    private long unsyncedSinceNanos;
+    private boolean unsynced;
+    private boolean lingering;
 
     /** Listens; port 0 takes any that is free. */
     public Receiver(InetSocketAddress listen, Options options) throws IOException {
@@ -96,16 +119,15 @@ public final class Receiver implements AutoCloseable {
         this.options = options;
         Path record = options.record();
         try {
-            file = record == null
-                    ? null
-                    : FileChannel.open(
-                            record,
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.WRITE,
-                            StandardOpenOption.TRUNCATE_EXISTING);
-        } catch (FileSystemException e) {
-            close();
-            throw new IOException("cannot record to " + record + ": " + reason(e), e);
+            recording = record == null ? null : Recording.open(record, options.framing() == Framing.SLUICE);
+        } catch (IOException e) {
+            if (server != null) {
+                server.close();
+            }
+            throw e;
+        }
+        if (recording != null) {
+            places.putAll(recording.places());
         }
     }
 
@@ -128,15 +150,6 @@ public final class Receiver implements AutoCloseable {
         }
     }
 
-    private static String reason(FileSystemException e) {
-        String reason = e.getReason();
-        return switch (e) {
-            case NoSuchFileException none -> "no such folder";
-            case AccessDeniedException denied -> "permission denied";
-            default -> reason != null ? reason : "it cannot be written";
-        };
-    }
-
     /** Where it listens, or where it connects to. */
     public InetSocketAddress address() {
         return address;
@@ -153,39 +166,56 @@ public final class Receiver implements AutoCloseable {
         long began = System.nanoTime();
         try {
             do {
-                try (SocketChannel connection = nextConnection()) {
+                try (Incoming connection = nextConnection()) {
+                    if (connection == null) {
+                        break; // the sender knows that all has come, or will not come back for it
+                    }
                     if (connections++ == 0) {
                         began = System.nanoTime();
                     }
-                    LOG.info("connection {} {}", server == null ? "to" : "from", connection.getRemoteAddress());
+                    LOG.info("connection {} {}", server == null ? "to" : "from", connection.peer());
                     problem = receiveFrom(connection);
                 }
                 if (!problem.isEmpty() && options.reconnect()) {
                     LOG.warn("{}; waiting for the sender to come back", problem);
                 }
-            } while (!problem.isEmpty() && options.reconnect());
-        } catch (WireException e) {
-            problem = e.getMessage() == null ? "corrupt stream" : e.getMessage();
+            } while ((!problem.isEmpty() && options.reconnect()) || lingering);
         } catch (IOException e) {
             problem = String.valueOf(e.getMessage());
         }
         return new Report(
-                frames,
+                sum(place -> place.frames),
                 bytes.value(),
                 options.verify(),
                 verifier.verifiedBytes(),
                 verifier.wrongBytes(),
                 verifier.uncheckedBytes(),
-                lostBytes,
-                skippedBytes + verifier.gapBytes(),
+                sum(place -> place.lostBytes),
+                sum(place -> place.skippedBytes) + verifier.gapBytes(),
                 connections,
+                restarts,
+                corrupt,
                 Duration.ofNanos(System.nanoTime() - began),
                 problem);
     }
 
-    private SocketChannel nextConnection() throws IOException {
+    private long sum(ToLongFunction<StreamPlace> count) {
+        return count.applyAsLong(gone)
+                + places.values().stream().mapToLong(count).sum();
+    }
+
+    /** Null if it lingers, and nobody comes. */
+    private @Nullable Incoming nextConnection() throws IOException {
         if (server != null) {
-            return server.accept();
+            server.socket().setSoTimeout(lingering ? (int) silence.toMillis() : 0);
+            try {
+                return new Incoming(server.socket().accept().getChannel());
+            } catch (SocketTimeoutException e) {
+                return null;
+            }
+        }
+        if (lingering) {
+            return null;
         }
         if (connections > 0) {
             pause(); // a sender that is gone, or has no place for this receiver, may need a moment
@@ -193,7 +223,7 @@ public final class Receiver implements AutoCloseable {
         boolean told = false;
         while (true) {
             try {
-                return connect();
+                return new Incoming(connect());
             } catch (IOException e) {
                 if (!options.reconnect()) {
                     throw e;
@@ -225,71 +255,168 @@ public final class Receiver implements AutoCloseable {
     }
 
     /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
-    private String receiveFrom(SocketChannel connection) throws IOException {
+    private String receiveFrom(Incoming connection) throws IOException {
         buffer.clear();
-        brokenBecause = "";
-        return options.framing() == Framing.RAW ? receiveRaw(connection) : receiveFrames(connection);
+        lingering = false;
+        if (options.framing() == Framing.RAW) {
+            return receiveRaw(connection);
+        }
+        buffer.flip(); // empty, and read from
+        try {
+            return receiveFrames(connection);
+        } catch (WireException e) {
+            corrupt++;
+            return e.getMessage() == null ? "corrupt stream" : e.getMessage();
+        }
     }
 
-    private String receiveRaw(SocketChannel connection) throws IOException {
+    private String receiveRaw(Incoming connection) throws IOException {
         verifier.begin(Verifier.Run.UNKNOWN, 0);
-        while (read(connection)) {
+        while (connection.read(buffer, () -> Duration.ZERO)) {
             buffer.flip();
             payload(buffer, false);
             buffer.compact();
         }
         buffer.flip();
         payload(buffer, true);
-        return brokenBecause.isEmpty() ? "" : "the connection broke: " + brokenBecause;
+        return connection.brokenBecause().isEmpty() ? "" : "the connection broke: " + connection.brokenBecause();
     }
 
-    private String receiveFrames(SocketChannel connection) throws IOException {
-        buffer.flip(); // empty, and read from
+    private String receiveFrames(Incoming connection) throws IOException {
+        String refused = greet(connection);
+        if (!refused.isEmpty()) {
+            return refused;
+        }
         while (fill(connection, Header.BYTES)) {
             buffer.get(headerBytes);
-            header.validate();
-            Place place = places.computeIfAbsent(header.stream(), id -> firstPlace());
+            header.validate(FROM_SENDER);
+            if (header.type() == Header.TYPE_KEEP_ALIVE) {
+                continue;
+            }
+            StreamPlace place = current.get(header.stream());
+            if (place == null) {
+                throw new WireException("frame " + header.sequence() + " is of stream " + header.stream()
+                        + ", for which no HELLO came");
+            }
             begin(place);
-            if (header.type() == Header.TYPE_END) {
-                place.ended = true;
-            } else {
-                long missing = receivePayload(connection, header.payloadBytes());
-                if (missing > 0) {
-                    forget(header.payloadBytes() - missing);
-                    return "the stream was cut off inside frame " + header.sequence() + " (" + missing + " of "
-                            + header.payloadBytes() + " bytes missing)";
+            if (header.type() == Header.TYPE_FRAME) {
+                String cut = receiveFrame(connection);
+                if (!cut.isEmpty()) {
+                    return cut;
                 }
-                frames++;
             }
             account(place);
+            if (header.type() == Header.TYPE_END && ended()) {
+                acknowledge(connection);
+            } else if (recording == null && unacknowledgedBytes >= ACKNOWLEDGE_BYTES) {
+                acknowledge(connection);
+            } else if (recording != null && unacknowledgedBytes >= SYNC_BYTES) {
+                acknowledge(connection);
+            }
         }
-        if (buffer.hasRemaining()) {
-            return "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)";
-        }
-        return ended()
-                ? ""
-                : "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames");
+        return ended(connection);
     }
 
-    /** Who connects to a sender may do so in the middle, and has no claim to what was before. */
-    private Place firstPlace() {
-        Place place = new Place();
-        place.nextPosition = server == null ? header.sourceOffset() - header.lostBytes() : 0;
-        return place;
+    /** What is to be told of how the connection ended, between two frames. */
+    private String ended(Incoming connection) throws IOException {
+        if (ended()) {
+            lingering = options.reconnect() && !connection.brokenBecause().isEmpty();
+            return "";
+        }
+        if (unsynced) {
+            acknowledge(
+                    connection); // whether it hears of it or not: it is asked what it wants when the sender comes back
+        }
+        if (buffer.hasRemaining()) {
+            return "the stream was cut off inside a header (" + buffer.remaining() + " of 64 bytes)" + why(connection);
+        }
+        long frames = sum(place -> place.frames);
+        return "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames")
+                + why(connection);
+    }
+
+    private static String why(Incoming connection) {
+        return connection.brokenBecause().isEmpty() ? "" : ": " + connection.brokenBecause();
+    }
+
+    /** Hears which streams there are and says what it wants of each; returns why that could not be, or nothing. */
+    private String greet(Incoming connection) throws IOException {
+        silence = HANDSHAKE;
+        heardNanos = System.nanoTime();
+        long until = heardNanos + HANDSHAKE.toNanos();
+        current.clear();
+        Duration said = HANDSHAKE;
+        for (int streams = 1; current.size() < streams; ) {
+            if (!fillUntil(connection, until)) {
+                return "the connection closed before the sender said which streams it has" + why(connection);
+            }
+            buffer.get(headerBytes);
+            header.validate(1 << Header.TYPE_HELLO);
+            streams = header.streams();
+            said = Duration.ofNanos(header.timeNanos());
+            if (current.put(header.stream(), place()) != null) {
+                throw new WireException("two HELLOs for stream " + header.stream());
+            }
+        }
+        silence = said;
+        checkpoint(); // what it says it has it must have for good
+        say(connection, Header.TYPE_WELCOME);
+        return "";
+    }
+
+    private boolean fillUntil(Incoming connection, long untilNanos) throws IOException {
+        while (buffer.remaining() < Header.BYTES) {
+            buffer.compact();
+            boolean more = connection.read(buffer, () -> {
+                long left = untilNanos - System.nanoTime();
+                if (left <= 0) {
+                    connection.breakOff("it said nothing for " + HANDSHAKE.toMillis() + " ms");
+                }
+                return Duration.ofNanos(Math.max(1, left));
+            });
+            buffer.flip();
+            if (!more) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Where the stream of a HELLO stands here. */
+    private StreamPlace place() throws WireException {
+        StreamPlace known = places.get(header.stream());
+        if (known != null && known.identity == header.identity()) {
+            return known;
+        }
+        if (known == null && places.size() == Header.MOST_STREAMS) {
+            throw new WireException("more than " + Header.MOST_STREAMS + " streams");
+        }
+        if (known != null) {
+            restarts++;
+            LOG.warn("stream {} is another one than before: its source began anew", header.stream());
+            gone.add(known);
+        }
+        StreamPlace begun = new StreamPlace(header.identity());
+        places.put(header.stream(), begun);
+        return begun;
     }
 
     /** The ENDs of all streams come together, so there are either all or not all that were seen. */
     private boolean ended() {
-        return !places.isEmpty() && places.values().stream().allMatch(place -> place.ended);
+        return !current.isEmpty() && current.values().stream().allMatch(place -> place.ended);
     }
 
     /** Checks a header against the frames before it. */
-    private void begin(Place place) throws WireException {
+    private void begin(StreamPlace place) throws WireException {
+        if (place.isNew) {
+            // Who connects to a sender may do so in the middle, and has no claim to what was before.
+            place.nextPosition = server == null ? header.sourceOffset() - header.lostBytes() : 0;
+        }
         if (place.ended) {
             throw new WireException("frame " + header.sequence() + " came after the END of stream " + header.stream());
         }
-        if (header.sequence() <= place.lastSequence) {
-            throw new WireException("frame " + header.sequence() + " came after frame " + place.lastSequence);
+        if (header.sequence() < place.nextSequence) {
+            throw new WireException("frame " + header.sequence() + " came after frame " + (place.nextSequence - 1));
         }
         if (header.sourceOffset() < place.nextPosition) {
             throw new WireException("frame " + header.sequence() + " starts at source position " + header.sourceOffset()
@@ -302,15 +429,57 @@ public final class Receiver implements AutoCloseable {
     }
 
     /** Counts what is missing before a frame, once all of it has come: one that is cut off says so again. */
-    private void account(Place place) {
-        lostBytes += header.lostBytes();
-        skippedBytes += Math.max(0, header.sourceOffset() - place.nextPosition - header.lostBytes());
+    private void account(StreamPlace place) {
+        boolean frame = header.type() == Header.TYPE_FRAME;
+        place.isNew = false;
+        place.ended = !frame;
+        place.frames += frame ? 1 : 0;
+        place.bytes += header.payloadBytes();
+        place.lostBytes += header.lostBytes();
+        place.skippedBytes += Math.max(0, header.sourceOffset() - place.nextPosition - header.lostBytes());
         place.nextPosition = header.sourceOffset() + (header.emitted() ? 0 : header.payloadBytes());
-        place.lastSequence = header.sequence();
+        place.nextSequence = header.sequence() + (frame ? 1 : 0);
+        unacknowledgedBytes += Header.BYTES + header.payloadBytes();
+        if (!unsynced) {
+            unsynced = true;
+            unsyncedSinceNanos = System.nanoTime();
+        }
+    }
+
+    /** Returns why the frame is not there, or nothing. */
+    private String receiveFrame(Incoming connection) throws IOException {
+        verifier.mark();
+        payloadCrc.reset();
+        if (recording != null) {
+            recording.beginFrame();
+        }
+        long missing = receivePayload(connection, header.payloadBytes());
+        boolean wrong = missing == 0 && header.hasChecksum() && (int) payloadCrc.getValue() != header.checksum();
+        if (missing == 0 && !wrong) {
+            if (recording != null) {
+                recording.endFrame();
+            }
+            return "";
+        }
+        // Only whole frames count: a sender that comes back sends it from its start, or not at all.
+        bytes.add(-(header.payloadBytes() - missing));
+        verifier.forget();
+        if (recording != null) {
+            recording.forgetFrame();
+        }
+        if (unsynced) {
+            acknowledge(connection);
+        }
+        if (wrong) {
+            throw new WireException("the payload of frame " + header.sequence() + " of stream " + header.stream()
+                    + " is corrupt: it has another checksum than its header says");
+        }
+        return "the stream was cut off inside frame " + header.sequence() + " (" + missing + " of "
+                + header.payloadBytes() + " bytes missing)" + why(connection);
     }
 
     /** Returns how many bytes did not come. */
-    private long receivePayload(SocketChannel connection, long payloadBytes) throws IOException {
+    private long receivePayload(Incoming connection, long payloadBytes) throws IOException {
         long left = payloadBytes;
         while (left > 0) {
             int wanted = (int) Math.min(left, Long.BYTES);
@@ -327,36 +496,60 @@ public final class Receiver implements AutoCloseable {
         return 0;
     }
 
-    /** Only whole frames count: a sender that comes back sends a frame that was cut off from its start, or not at all. */
-    private void forget(long cutBytes) throws IOException {
-        bytes.add(-cutBytes);
-        FileChannel from = file;
-        if (from != null) {
-            from.truncate(bytes.value());
-        }
-    }
-
     /** Makes at least {@code wanted} bytes available from the buffer's position on; false at the end of the connection. */
-    private boolean fill(SocketChannel connection, int wanted) throws IOException {
+    private boolean fill(Incoming connection, int wanted) throws IOException {
         while (buffer.remaining() < wanted) {
             buffer.compact();
-            boolean more = read(connection);
+            boolean more = connection.read(buffer, () -> beforeWaiting(connection));
             buffer.flip();
             if (!more) {
                 return false;
             }
+            heardNanos = System.nanoTime();
         }
         return true;
     }
 
-    /** A broken connection ends like a closed one: what is missing is judged by the caller. */
-    private boolean read(SocketChannel connection) {
-        try {
-            return connection.read(buffer) >= 0;
-        } catch (IOException e) {
-            brokenBecause = String.valueOf(e.getMessage());
-            return false;
+    /** Says what has come, if that is new or it is time to be heard of; then how long it may wait. */
+    private Duration beforeWaiting(Incoming connection) throws IOException {
+        long now = System.nanoTime();
+        long pulse = silence.toNanos() / PULSES;
+        long syncIn = recording != null && unsynced ? unsyncedSinceNanos + SYNC_AFTER.toNanos() - now : 0;
+        if ((unsynced && syncIn <= 0) || now - saidNanos >= pulse) {
+            acknowledge(connection);
+            syncIn = 0;
         }
+        if (now - heardNanos > silence.toNanos()) {
+            connection.breakOff("nothing came from the sender for " + silence.toMillis() + " ms");
+        }
+        long wait = Math.min(pulse, Math.max(1, heardNanos + silence.toNanos() - now));
+        return Duration.ofNanos(syncIn > 0 ? Math.min(wait, syncIn) : wait);
+    }
+
+    private void acknowledge(Incoming connection) throws IOException {
+        checkpoint();
+        say(connection, Header.TYPE_ACK);
+    }
+
+    private void checkpoint() throws IOException {
+        if (recording != null && unsynced) {
+            recording.checkpoint(places);
+        }
+        unsynced = false;
+        unacknowledgedBytes = 0;
+    }
+
+    private void say(Incoming connection, int type) throws IOException {
+        answers.clear();
+        int at = 0;
+        for (Map.Entry<Integer, StreamPlace> stream : current.entrySet()) {
+            new Header(MemorySegment.ofBuffer(answers).asSlice(at, Header.BYTES))
+                    .progress(type, stream.getKey(), stream.getValue().progress());
+            at += Header.BYTES;
+        }
+        answers.limit(at);
+        saidNanos = System.nanoTime();
+        connection.write(answers, silence);
     }
 
     /** Takes payload bytes out of the buffer; all of them if they are the last of their run. */
@@ -368,16 +561,11 @@ public final class Receiver implements AutoCloseable {
             from.position(from.limit());
         }
         int taken = from.position() - before;
-        FileChannel to = file;
-        if (to != null) {
-            ByteBuffer recorded = from.duplicate().position(before).limit(before + taken);
-            try {
-                while (recorded.hasRemaining()) {
-                    to.write(recorded);
-                }
-            } catch (IOException e) {
-                throw new IOException("cannot record to " + options.record() + ": " + e.getMessage(), e);
-            }
+        if (options.framing() == Framing.SLUICE && header.hasChecksum()) {
+            payloadCrc.update(from.duplicate().position(before).limit(before + taken));
+        }
+        if (recording != null) {
+            recording.write(from.duplicate().position(before).limit(before + taken));
         }
         bytes.add(taken);
     }
@@ -387,9 +575,8 @@ public final class Receiver implements AutoCloseable {
         if (server != null) {
             server.close();
         }
-        FileChannel to = file;
-        if (to != null) {
-            to.close();
+        if (recording != null) {
+            recording.close();
         }
     }
 }

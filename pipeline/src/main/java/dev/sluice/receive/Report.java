@@ -21,6 +21,8 @@ import java.util.Map;
  * @param skippedBytes bytes of the source that neither came nor were announced: a filter dropped them, or they were on
  *     their way when a connection broke
  * @param connections connections accepted
+ * @param restarts streams that began anew, since their source did
+ * @param corrupt connections that were given up for what came over them
  * @param elapsed from the first connection to the end
  * @param problem why it ended, if not well; else empty
  */
@@ -34,6 +36,8 @@ public record Report(
         long lostBytes,
         long skippedBytes,
         int connections,
+        int restarts,
+        int corrupt,
         Duration elapsed,
         String problem) {
 
@@ -84,6 +88,8 @@ public record Report(
         fields.put("lost_bytes", lostBytes);
         fields.put("skipped_bytes", skippedBytes);
         fields.put("connections", connections);
+        fields.put("restarts", restarts);
+        fields.put("corrupt_connections", corrupt);
         fields.put("elapsed_s", elapsed.toNanos() / 1e9);
         fields.put("mb_per_s", megabytesPerSecond());
         fields.put("problem", problem);

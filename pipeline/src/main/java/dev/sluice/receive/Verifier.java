@@ -37,7 +37,24 @@ final class Verifier {
     private long wrongBytes;
     private long uncheckedBytes;
     private long gapBytes;
+    private long markedVerified;
+    private long markedWrong;
+    private long markedUnchecked;
     private int reports;
+
+    /** A frame begins, which may be cut off. */
+    void mark() {
+        markedVerified = verifiedBytes;
+        markedWrong = wrongBytes;
+        markedUnchecked = uncheckedBytes;
+    }
+
+    /** What came since the mark does not count: it comes again. */
+    void forget() {
+        verifiedBytes = markedVerified;
+        wrongBytes = markedWrong;
+        uncheckedBytes = markedUnchecked;
+    }
 
     /** Says what the bytes that follow are. */
     void begin(Run kind, long startPosition) {

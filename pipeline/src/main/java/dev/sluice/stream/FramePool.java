@@ -26,6 +26,7 @@ public final class FramePool {
     private int releasedCount;
     private boolean started;
     private boolean readForGood;
+    private boolean positionKnown;
     private long sourcePosition;
     private long nextSequence;
     private long lostBytes;
@@ -42,6 +43,16 @@ public final class FramePool {
         trunk = branch();
         stuck = new boolean[buffers.length];
         released = new int[buffers.length];
+    }
+
+    /** Of the stream of bytes that positions count in. */
+    long identity() {
+        return device.identity();
+    }
+
+    /** Whether the source goes on when this process ends, for another one: its stream has no end here then. */
+    boolean outlivesProcess() {
+        return device.outlivesProcess();
     }
 
     /** Number of buffers, which are named from 0. */
@@ -75,6 +86,9 @@ public final class FramePool {
     public LentFrame lend(FrameBatch batch, int index) {
         int buffer = batch.buffer(index);
         long position = batch.position(index);
+        // Of a ring that an earlier process had, frames that it had done with are missing between those it had not.
+        long lost = positionKnown ? position - sourcePosition : batch.lostBytes(index);
+        positionKnown = true;
         buffers[buffer].lend(
                 batch.offset(index),
                 batch.bytes(index),
@@ -84,10 +98,10 @@ public final class FramePool {
                 System.nanoTime());
         sourcePosition = position + batch.bytes(index);
         nextSequence = batch.sequence(index) + 1;
-        lostBytes += batch.lostBytes(index);
+        lostBytes += lost;
         counters.frames.add(1);
         counters.acquired.add(batch.bytes(index));
-        trunk[buffer].begin(batch.lostBytes(index));
+        trunk[buffer].begin(lost);
         return trunk[buffer];
     }
 

@@ -22,6 +22,7 @@ final class LentBuffer {
     private long sourceOffset;
     private long lentAtNanos;
     private int holders;
+    private int retained;
     private @Nullable MemorySegment memory;
     private long memoryOffset = -1;
 
@@ -65,8 +66,14 @@ final class LentBuffer {
         return --holders == 0;
     }
 
+    /** Whether somebody reads it who will let go of it when the stream has ended. */
     boolean held() {
-        return holders > 0;
+        return holders > retained;
+    }
+
+    /** So many readers more, or less, hold it beyond the end of the stream. */
+    void retain(int more) {
+        retained += more;
     }
 
     long lentAtNanos() {

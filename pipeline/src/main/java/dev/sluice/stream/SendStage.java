@@ -2,18 +2,15 @@
 package dev.sluice.stream;
 
 import dev.sluice.linux.Constants;
-import dev.sluice.linux.LinuxException;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.transport.ConnectionLostException;
 import dev.sluice.transport.Transfer;
 import dev.sluice.transport.Transport;
-import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
+import dev.sluice.wire.Progress;
+import dev.sluice.wire.Session;
+import dev.sluice.wire.WireException;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -38,8 +35,9 @@ import org.slf4j.LoggerFactory;
 import scala.jdk.javaapi.FutureConverters;
 
 /**
- * Sends frames over one connection at a time, reaps the completions and releases the frames. Connections are made
- * elsewhere and handed in; while there is none, one frame waits here and all others in the device.
+ * Sends frames over one connection at a time, reaps the completions, hears what the receiver acknowledges, and releases the
+ * frames. Connections are made elsewhere and handed in; while there is none, one frame waits here and all others in the
+ * device, but those that the {@link Outbox} holds.
  *
  * <p>One frame is handed to the kernel at a time, any number may be outstanding there. A frame that a connection did not
  * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame. As one slot
@@ -47,13 +45,15 @@ import scala.jdk.javaapi.FutureConverters;
  * none while there is no connection.
  *
  * <pre>
+ *                                       ┌──connection lost, not all acknowledged──┐
+ *                                       ▼                                         │
  *   STREAMING ──upstream ends──▶ ENDING (END header, framing = sluice) ──▶ FLUSHING ──all acknowledged──▶ done
  *       └──────upstream fails, drain time-out──────────────────────────────────▲
  *   STREAMING ──upstream ends, handed over──▶ LEAVING ──all reaped──▶ done, the connection left open
  * </pre>
  *
  * <p>The materialized value's future fails if a frame was not sent, or if what the last connection took was not
- * acknowledged. What an earlier connection took and did not deliver is counted, not a failure: delivery is live.
+ * acknowledged. With {@code delivery = live} what an earlier connection took and did not deliver is counted, not a failure.
  */
 public final class SendStage extends AbstractGraphStageWithMaterializedValue<SinkShape<LentFrame>, SendStage.Control> {
 
@@ -63,11 +63,13 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     /** Looks at an aborted connection's completions, once the stream has been dropped: 1 s. They come at once. */
     private static final int MOST_LOOKS_WHEN_DROPPED = 200;
 
-    /** The slot of the END headers, which belong to no buffer. */
-    private static final int NO_FRAME = -1;
+    /** In the time after which a silent peer is taken for dead, it is told so often that somebody is here. */
+    private static final int PULSES = 3;
 
     /** What FIN counts among the unacknowledged bytes. */
     private static final int FIN = 1;
+
+    private static final int FROM_RECEIVER = 1 << Header.TYPE_ACK | 1 << Header.TYPE_KEEP_ALIVE;
 
     private static final Logger LOG = LoggerFactory.getLogger(SendStage.class);
 
@@ -75,7 +77,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     private final SinkShape<LentFrame> shape = SinkShape.of(in);
     private final List<SinkStream> streams;
     private final Reactor reactor;
-    private final Framing framing;
+    private final Session session;
+    private final Outbox outbox;
+    private final boolean keepsSome;
     private final SinkCounters counters;
     private final Duration drainTimeout;
     private final Consumer<String> lost;
@@ -83,31 +87,28 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
     /**
      * @param streams those whose frames come in, by the numbers that the frames are marked with
+     * @param session how the receiver is spoken to
+     * @param outbox what it goes on with, and leaves to the next stage when it hands over
+     * @param keepsSome whether it must leave buffers to others that share its source, however many wait to be acknowledged
      * @param drainTimeout how long the rest may take once the stream is told to drain, or fails
      * @param lost told why when a connection is lost; another is then awaited. Must not block
+     * @param receiver the slot, of several, that it sends for; null if there is only one receiver
      */
     public SendStage(
             List<SinkStream> streams,
             Reactor reactor,
-            Framing framing,
-            SinkCounters counters,
-            Duration drainTimeout,
-            Consumer<String> lost) {
-        this(streams, reactor, framing, counters, drainTimeout, lost, null);
-    }
-
-    /** @param receiver the slot, of several, that it sends for; null if there is only one receiver */
-    public SendStage(
-            List<SinkStream> streams,
-            Reactor reactor,
-            Framing framing,
+            Session session,
+            Outbox outbox,
+            boolean keepsSome,
             SinkCounters counters,
             Duration drainTimeout,
             Consumer<String> lost,
             Receivers.@Nullable Slot receiver) {
         this.streams = streams;
         this.reactor = reactor;
-        this.framing = framing;
+        this.session = session;
+        this.outbox = outbox;
+        this.keepsSome = keepsSome;
         this.counters = counters;
         this.drainTimeout = drainTimeout;
         this.lost = lost;
@@ -117,18 +118,18 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     /** For whoever makes the connections; any thread. */
     public interface Control extends SinkControl {
         /** A connection to send over, which is the stage's from now on; a stage that has stopped closes it. */
-        void connected(Transport transport);
+        void connected(Connection connection);
 
         /**
          * A connection to send over, which is the stage's from now on, unless it has stopped.
          *
          * @param refused called, by any thread, if it has: then the connection is the caller's
          */
-        void connected(Transport transport, Runnable refused);
+        void connected(Connection connection, Runnable refused);
 
         /** After {@link #handOver} and the end: the connection that the stage left as it was, if it still had one. */
         @Nullable
-        Transport left();
+        Connection left();
     }
 
     @Override
@@ -149,38 +150,6 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         LEAVING
     }
 
-    /** A connection, and the one event it is waiting for. */
-    private static final class Link {
-
-        final Transport transport;
-        private Reactor.@Nullable Registration registration;
-
-        /** Written by the reactor before it calls back, read by the stage after that. */
-        private volatile int events;
-
-        /** What the reactor was asked to report, once; -1 if nothing, or if it has. */
-        private int armed = -1;
-
-        Link(Transport transport) {
-            this.transport = transport;
-        }
-
-        /** Errors are reported whatever was asked, so asking for 0 adds nothing to a request that stands. */
-        void arm(int interest) throws LinuxException {
-            if (registration != null && armed < interest) {
-                registration.arm(interest);
-                armed = interest;
-            }
-        }
-
-        void unregister() {
-            if (registration != null) {
-                registration.close();
-                registration = null;
-            }
-        }
-    }
-
     @FunctionalInterface
     private interface Step {
         void run() throws IOException;
@@ -190,73 +159,42 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private static final String LOOK = "look";
         private static final String GIVE_UP = "give up";
+        private static final String PULSE = "pulse";
 
         private final CompletableFuture<Done> ended = new CompletableFuture<>();
-        private final AsyncCallback<Transport> onConnected = createAsyncCallback(this::take);
-        private final AsyncCallback<Link> onReady = createAsyncCallback(this::socketReady);
+        private final AsyncCallback<Connection> onConnected = createAsyncCallback(this::take);
+        private final AsyncCallback<Connection> onReady = createAsyncCallback(this::socketReady);
         private final AsyncCallback<NotUsed> onDrain = createAsyncCallback(ignored -> limitRest());
         private final AsyncCallback<NotUsed> onHandOver = createAsyncCallback(ignored -> beginHandOver());
-        private final Consumer<Transfer> onSettled = this::settled;
-
-        // By slot: each stream has one for each buffer of its source, from its first slot on.
-        private final int[] firstSlot = new int[streams.size()];
-        private final Transfer[] transfers;
-        private final Header[] headers;
-        private final LentFrame[] frames;
-
-        private final Transfer end = new Transfer(NO_FRAME);
-        private final Header[] endHeaders = new Header[streams.size()];
+        private final Consumer<Transfer> onSettled = outbox::settled;
+        private final Connection.Inbox inbox = this::heard;
         private final List<Transport> aborted = new ArrayList<>();
 
         private Phase phase = Phase.STREAMING;
-        private @Nullable Link link;
+        private @Nullable Connection link;
         private boolean handingOver;
 
         /** Written before the future completes, read after. */
-        private volatile @Nullable Transport left;
+        private volatile @Nullable Connection left;
 
-        /** What is being handed to the kernel: {@code current}'s bytes, or the END header. */
+        /** What is being handed to the kernel. */
         private @Nullable Transfer sending;
 
-        private @Nullable LentFrame current;
-        private boolean everConnected;
-        private boolean endSent;
+        private boolean endAnnounced;
+        private boolean quiet;
         private boolean limited;
+        private boolean dropped;
         private @Nullable Throwable failure;
         private int looksLeft = Integer.MAX_VALUE;
 
         Logic() {
             super(shape);
-            // One header per buffer: with zero-copy the kernel reads it for as long as the frame it belongs to.
-            int slots = 0;
-            for (int stream = 0; stream < firstSlot.length; stream++) {
-                firstSlot[stream] = slots;
-                slots += streams.get(stream).pool().size();
-            }
-            transfers = new Transfer[slots];
-            headers = new Header[slots];
-            frames = new LentFrame[slots];
-            long bytes = (long) (slots + endHeaders.length) * Header.BYTES;
-            Iterator<MemorySegment> memory = Arena.ofAuto()
-                    .allocate(bytes, Header.BYTES)
-                    .elements(MemoryLayout.sequenceLayout(Header.BYTES, ValueLayout.JAVA_BYTE))
-                    .iterator();
-            for (int slot = 0; slot < slots; slot++) {
-                transfers[slot] = new Transfer(slot);
-                headers[slot] = new Header(memory.next());
-            }
-            for (int stream = 0; stream < endHeaders.length; stream++) {
-                endHeaders[stream] = new Header(memory.next());
-            }
             setHandler(in, new AbstractInHandler() {
                 @Override
                 public void onPush() {
-                    LentFrame frame = grab(in);
-                    counters.kept.add(frame.size());
-                    current = frame;
-                    prepare();
+                    outbox.give(grab(in));
                     if (receiver != null && link == null) {
-                        letGoOfCurrent(); // the receiver left while the frame was on its way here
+                        outbox.letGo(); // the receiver left while the frame was on its way here
                     }
                     step(Logic.this::proceed);
                 }
@@ -281,16 +219,21 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         @Override
         public void preStart() {
             setKeepGoing(true);
+            outbox.goOn();
+            if (session.framed()) {
+                Duration pulse = session.peerTimeout().dividedBy(PULSES);
+                scheduleWithFixedDelay(PULSE, pulse, pulse);
+            }
         }
 
         @Override
-        public void connected(Transport transport) {
-            connected(transport, () -> refuse(transport));
+        public void connected(Connection connection) {
+            connected(connection, connection::drop);
         }
 
         @Override
-        public void connected(Transport transport, Runnable refused) {
-            FutureConverters.asJava(onConnected.invokeWithFeedback(transport)).exceptionally(stopped -> {
+        public void connected(Connection connection, Runnable refused) {
+            FutureConverters.asJava(onConnected.invokeWithFeedback(connection)).exceptionally(stopped -> {
                 refused.run();
                 return Done.getInstance();
             });
@@ -312,18 +255,19 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         @Override
-        public @Nullable Transport left() {
+        public @Nullable Connection left() {
             return left;
         }
 
         private void beginHandOver() {
             handingOver = true;
             limitRest();
+            step(this::proceed);
         }
 
         @Override
         public void onTimer(Object key) {
-            step(key.equals(GIVE_UP) ? this::giveUp : this::lookAgain);
+            step(key.equals(GIVE_UP) ? this::giveUp : key.equals(PULSE) ? this::pulse : this::lookAgain);
         }
 
         /** Once: being told to drain again gives no more time. */
@@ -340,6 +284,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 step.run();
             } catch (ConnectionLostException e) {
                 step(() -> connectionLost(e.reason()));
+            } catch (WireException e) {
+                step(() -> connectionLost(String.valueOf(e.getMessage())));
             } catch (IOException | RuntimeException e) {
                 if (failure == null) {
                     failure = e;
@@ -348,148 +294,126 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
         }
 
-        private void take(Transport transport) {
+        private void take(Connection connection) {
             if (link != null || phase == Phase.FLUSHING) {
-                refuse(transport);
+                connection.drop();
                 return;
             }
-            Link taken = new Link(transport);
-            taken.registration = reactor.register(transport.fd(), events -> {
-                taken.events = events;
-                onReady.invoke(taken);
-            });
-            link = taken;
-            everConnected = true;
+            connection.register(reactor, onReady::invoke);
+            link = connection;
             if (receiver != null) {
                 receiver.connected(true);
+            }
+            List<Progress> welcome = connection.takeWelcome();
+            if (welcome != null) {
+                outbox.connected(welcome);
             }
             step(this::proceed);
         }
 
-        private static void refuse(Transport transport) {
-            transport.abort();
-            transport.close();
-        }
-
         /** Goes as far as the socket lets it, then asks for the next frame or waits. */
         private void proceed() throws IOException {
-            while (true) {
-                if (sending == null && phase == Phase.STREAMING) {
-                    if (link == null || hasBeenPulled(in)) {
-                        break;
-                    }
-                    pull(in);
-                    link.arm(0);
-                    return; // without a flush: the acquire that answers the pull makes one, for a whole batch
-                }
-                if (sending == null && handingOver && failure == null) {
-                    phase = Phase.LEAVING;
-                    lookAgain();
-                    return;
-                }
-                if (sending == null && endIsDue()) {
-                    prepareEnd();
-                }
-                if (sending == null) {
-                    startFlushing();
-                    return;
-                }
-                Link to = link;
-                if (to == null) {
-                    break;
-                }
-                Transport.Progress progress = to.transport.send(sending);
-                if (progress == Transport.Progress.SENT) {
-                    handedOver();
-                } else {
-                    to.arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
+            Connection to = link;
+            for (Transfer next; to != null && (next = upNext()) != null; ) {
+                Transport.Progress progress = to.transport.send(next);
+                if (progress != Transport.Progress.SENT) {
+                    arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
                     SinkStream.flush(streams);
                     return;
                 }
+                quiet = false;
+                sending = null;
+                outbox.handedOver(next);
             }
-            if (link != null) {
-                link.arm(0); // completions, and the loss of the connection, are reported as errors
+            if (handingOver && link == null && session.resumes() && failure == null) {
+                holdTheRest();
+                return;
             }
-            SinkStream.flush(streams);
+            boolean nothingToSend = link != null || outbox.isDone();
+            if (phase == Phase.ENDING && nothingToSend && handingOver && failure == null) {
+                phase = Phase.LEAVING;
+                lookAgain();
+            } else if (phase == Phase.ENDING && nothingToSend && !endIsDue()) {
+                startFlushing();
+            } else {
+                waitForMore();
+            }
+        }
+
+        private @Nullable Transfer upNext() {
+            if (sending == null) {
+                sending = outbox.next();
+            }
+            if (sending == null && phase == Phase.ENDING && endIsDue()) {
+                endAnnounced = true;
+                sending = outbox.end();
+            }
+            return sending;
+        }
+
+        /** Nobody takes it now: what is still on its way here waits in the outbox, for the stage that comes after. */
+        private void holdTheRest() throws IOException {
+            outbox.holdGiven();
+            if (phase == Phase.STREAMING) {
+                if (!hasBeenPulled(in)) {
+                    pull(in);
+                }
+            } else {
+                phase = Phase.LEAVING;
+                lookAgain();
+            }
+        }
+
+        /** For a frame, an acknowledgement or a connection. */
+        private void waitForMore() throws IOException {
+            arm(0); // completions, and the loss of the connection, are reported as errors
+            boolean full = keepsSome && outbox.holdsMoreThanAQuarter();
+            if (phase == Phase.STREAMING && link != null && outbox.wantsFrame() && !full && !hasBeenPulled(in)) {
+                pull(in); // without a flush: the acquire that answers it makes one, for a whole batch
+            } else {
+                SinkStream.flush(streams);
+            }
+        }
+
+        private void arm(int interest) throws IOException {
+            Connection to = link;
+            if (to != null) {
+                to.arm(interest | (session.framed() && !to.peerClosed() ? Constants.EPOLLIN : 0));
+            }
         }
 
         /**
-         * A receiver that never had a connection needs no END, nor does one that left its slot; and one that gets less than
-         * all must have none.
+         * A receiver that never had a connection needs no END, nor does one that left its slot; one that gets less than all
+         * must have none; and a stream that goes on in another process does not end.
          */
         private boolean endIsDue() {
-            boolean awaited = receiver == null ? everConnected : link != null;
-            return framing == Framing.SLUICE && awaited && failure == null && !endSent;
+            boolean awaited = receiver == null ? outbox.everConnected() : link != null;
+            return session.framed()
+                    && awaited
+                    && failure == null
+                    && !outbox.endSent()
+                    && !outbox.isFinished()
+                    && !handingOver
+                    && !goesOn();
         }
 
-        private void handedOver() {
-            LentFrame frame = current;
-            if (frame == null) {
-                endSent = true;
-            } else {
-                counters.framesSent.add(1);
-                if (receiver == null) { // else whoever forks the frames has counted it, once for all slots
-                    streams.get(frame.stream()).announced(frame.lostBytes());
-                }
-                current = null;
-                if (transfers[slot(frame)].settled()) {
-                    frame.release();
-                }
-            }
-            sending = null;
+        private boolean goesOn() {
+            return streams.stream().anyMatch(stream -> stream.pool().outlivesProcess());
         }
 
-        private void settled(Transfer transfer) {
-            if (transfer.slot() != NO_FRAME) {
-                frames[transfer.slot()].release();
-            }
-        }
-
-        private int slot(LentFrame frame) {
-            return firstSlot[frame.stream()] + frame.buffer();
-        }
-
-        /** The current frame, from its start. Sends of it on a connection that was lost may still be outstanding. */
-        private void prepare() {
-            LentFrame frame = current;
-            if (frame == null) {
-                return;
-            }
-            int slot = slot(frame);
-            Transfer transfer = transfers[slot];
-            frames[slot] = frame;
-            transfer.clear();
-            if (framing == Framing.SLUICE) {
-                Header header = headers[slot];
-                StreamHeaders.frame(header, frame, streams.get(frame.stream()), frame.lostBytes());
-                transfer.addHeader(header.address(), Header.BYTES);
-            }
-            for (int slice = 0; slice < frame.sliceCount(); slice++) {
-                transfer.add(frame.sliceAddress(slice), frame.sliceLength(slice));
-            }
-            sending = transfer;
-        }
-
-        /** One for each stream, together, so that a receiver that has seen one has seen all or a broken connection. */
-        private void prepareEnd() {
-            end.clear();
-            for (int i = 0; i < endHeaders.length; i++) {
-                StreamHeaders.end(endHeaders[i], streams.get(i));
-                end.addHeader(endHeaders[i].address(), Header.BYTES);
-            }
-            sending = end;
-        }
-
-        private void socketReady(Link ready) {
+        private void socketReady(Connection ready) {
             if (ready != link) {
                 return; // of a connection lost meanwhile
             }
-            ready.armed = -1;
+            int events = ready.events();
             step(() -> {
-                if ((ready.events & (Constants.EPOLLERR | Constants.EPOLLHUP)) != 0) {
+                if ((events & Constants.EPOLLIN) != 0 && session.framed()) {
+                    receive(ready);
+                }
+                if (Connection.failed(events)) {
                     ready.transport.reap(onSettled);
                     int error = ready.transport.pendingError();
-                    if (error != 0 || (ready.events & Constants.EPOLLHUP) != 0) {
+                    if (error != 0 || (events & Constants.EPOLLHUP) != 0) {
                         throw new ConnectionLostException(error != 0 ? error : Constants.ECONNRESET);
                     }
                 }
@@ -497,10 +421,43 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             });
         }
 
+        private void receive(Connection from) throws IOException {
+            from.receive(inbox);
+            if (from.peerClosed() && phase != Phase.FLUSHING) {
+                throw new ConnectionLostException("the receiver closed the connection");
+            }
+        }
+
+        private void heard(Header message) throws WireException {
+            message.validate(FROM_RECEIVER);
+            if (message.type() == Header.TYPE_ACK) {
+                outbox.acknowledged(message);
+            }
+        }
+
+        /** Says that somebody is here, unless a frame says so; and looks whether the receiver still does. */
+        private void pulse() throws IOException {
+            Connection to = link;
+            if (to == null) {
+                return;
+            }
+            if (System.nanoTime() - to.heardNanos() > session.peerTimeout().toNanos()) {
+                throw new ConnectionLostException("nothing was heard from the receiver for "
+                        + session.peerTimeout().toMillis() + " ms");
+            }
+            if (quiet && sending == null && phase != Phase.FLUSHING) {
+                sending = outbox.keepAlive();
+                proceed();
+            }
+            quiet = true;
+        }
+
         /** Another connection is needed, unless all that was to be sent had been handed over. */
         private void connectionLost(String reason) throws IOException {
+            boolean again = phase == Phase.FLUSHING && !dropped && session.resumes() && !isConfirmed();
+            sending = null;
             int unacknowledged = abortLink();
-            if (phase == Phase.FLUSHING) {
+            if (phase == Phase.FLUSHING && !again) {
                 int data = unacknowledged - FIN;
                 if (data > 0 && failure == null) {
                     failure = new IOException("the connection was lost at the end of the stream, with the last " + data
@@ -514,42 +471,34 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     failure = new IOException(
                             "a connection was lost at the end of the stream, before all was sent: " + reason);
                 }
-                letGoOfCurrent();
+                outbox.letGo();
                 lookAgain();
                 lost.accept(reason);
                 proceed();
                 return;
             }
-            Transfer interrupted = sending;
-            if (interrupted != null && interrupted.begun()) {
-                if (current != null) {
-                    counters.framesRepeated.add(1);
-                    prepare();
-                } else {
-                    prepareEnd();
+            if (again || (phase == Phase.LEAVING && !outbox.isDone())) {
+                phase = Phase.ENDING;
+                if (outbox.isDone()) {
+                    limitRest(); // the receiver has it all, and may have gone for good
                 }
             }
             lookAgain();
             lost.accept(reason);
+            proceed();
         }
 
-        /** What the kernel was given of it is still the kernel's: then reaping releases it. */
-        private void letGoOfCurrent() {
-            LentFrame frame = current;
-            current = null;
-            sending = null;
-            if (frame != null) {
-                Transfer transfer = transfers[slot(frame)];
-                transfer.clear();
-                if (transfer.settled()) {
-                    frame.release();
-                }
-            }
+        /** Whether the receiver has said all that it is waited for at the end. */
+        private boolean isConfirmed() {
+            Connection last = link;
+            boolean gone = last == null || last.peerClosed();
+            boolean saidSo = !endAnnounced || outbox.isFinished() || gone;
+            return !session.framed() || (outbox.isDone() && saidSo);
         }
 
         /** Drops the connection, with the socket kept until everything outstanding is reaped. */
         private int abortLink() {
-            Link gone = link;
+            Connection gone = link;
             if (gone == null) {
                 return 0;
             }
@@ -558,6 +507,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 receiver.connected(false);
             }
             gone.unregister();
+            outbox.disconnected();
             int unacknowledged = gone.transport.unacknowledgedBytes();
             counters.unconfirmed.add(unacknowledged);
             gone.transport.abort();
@@ -567,7 +517,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private void startFlushing() throws IOException {
             phase = Phase.FLUSHING;
-            Link last = link;
+            Connection last = link;
             if (last != null) {
                 last.unregister();
                 last.transport.finish();
@@ -584,17 +534,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     i.remove();
                 }
             }
-            Link last = link;
+            Connection last = link;
             if (phase == Phase.FLUSHING && last != null) {
-                last.transport.reap(onSettled);
-                int error = last.transport.pendingError();
-                if (error != 0) {
-                    throw new ConnectionLostException(error);
-                }
-                if (last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0) {
-                    last.transport.close();
-                    link = null;
-                }
+                flushLast(last);
             }
             if (phase == Phase.LEAVING && last != null) {
                 last.transport.reap(onSettled);
@@ -610,11 +552,33 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
         }
 
+        private void flushLast(Connection last) throws IOException {
+            last.transport.reap(onSettled);
+            if (session.framed()) {
+                receive(last);
+            }
+            int error = last.transport.pendingError();
+            if (error != 0) {
+                throw new ConnectionLostException(error);
+            }
+            boolean confirmed = isConfirmed();
+            if (!confirmed && last.peerClosed()) {
+                throw new ConnectionLostException("the receiver closed the connection before it acknowledged all");
+            }
+            if (last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0 && confirmed) {
+                last.transport.close();
+                link = null;
+            }
+        }
+
         /** Whoever goes on gets the connection as it is: nothing of it is outstanding. */
-        private void leaveOpen(Link last) {
-            if (last.transport.outstanding() == 0) {
+        private void leaveOpen(Connection last) throws IOException {
+            if (session.framed()) {
+                receive(last);
+            }
+            if (last.transport.outstanding() == 0 && outbox.isDone() && left == null) {
                 last.unregister();
-                left = last.transport;
+                left = last;
                 link = null;
             }
         }
@@ -633,26 +597,46 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
         }
 
-        private void giveUp() {
+        private void giveUp() throws IOException {
+            if (handingOver && session.resumes() && failure == null) {
+                sending = null;
+                abortLink(); // it takes no more, and has all the time of the next stage
+                proceed();
+                return;
+            }
             if (handingOver && failure == null) {
                 LOG.warn(
                         "a sink took no more for {} ms: what waited for it is dropped for the change",
                         drainTimeout.toMillis());
+            } else if (failure == null && endAnnounced && outbox.isDone()) {
+                LOG.warn(
+                        "the receiver has acknowledged all frames, but for {} ms not that the stream has ended",
+                        drainTimeout.toMillis());
             } else if (failure == null) {
-                String what = current == null ? "" : "a frame was not sent whole, ";
-                Link slow = link;
-                what += slow == null
-                        ? "there was no connection to the receiver"
-                        : slow.transport.unacknowledgedBytes() + " bytes were not acknowledged by the receiver";
-                failure = new IOException("gave up draining after " + drainTimeout.toMillis() + " ms: " + what);
+                failure = new IOException("gave up draining after " + drainTimeout.toMillis() + " ms: " + leftUndone());
             }
             dropEverything();
+        }
+
+        private String leftUndone() {
+            String what = outbox.wantsFrame() ? "" : "a frame was not sent whole, ";
+            int held = outbox.heldFrames();
+            if (held > 0) {
+                what += "the receiver did not acknowledge " + held + (held == 1 ? " frame, " : " frames, ");
+            }
+            Connection slow = link;
+            return what
+                    + (slow == null
+                            ? "there was no connection to the receiver"
+                            : slow.transport.unacknowledgedBytes() + " bytes were not acknowledged by the receiver");
         }
 
         /** Ends without sending more: aborts the connection, reaps, and is done soon. */
         private void dropEverything() {
             limited = true;
+            dropped = true;
             cancelTimer(GIVE_UP);
+            cancelTimer(PULSE);
             cancel(in);
             phase = Phase.FLUSHING;
             sending = null;
@@ -675,11 +659,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     transport.close();
                 }
             } finally {
-                for (Transfer transfer : transfers) {
-                    if (transfer.outstanding() > 0) {
-                        LentFrame frame = frames[transfer.slot()];
-                        frame.lent().pool().keepFromDevice(frame);
-                    }
+                if (handingOver && session.resumes() && failure == null) {
+                    outbox.retain();
+                } else {
+                    outbox.abandon();
                 }
                 if (failure == null) {
                     ended.complete(Done.getInstance());

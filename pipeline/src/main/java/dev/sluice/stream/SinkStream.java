@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.stream;
 
+import dev.sluice.wire.Place;
+import dev.sluice.wire.Progress;
 import java.io.IOException;
 import java.util.List;
 
 /**
- * One of the streams that a sink takes: frames of one source by one way. What a receiver must know at its end is counted
- * here. Owned by the stream's thread.
+ * One of the streams that a sink takes: frames of one source by one way. What its receiver has, and what it must know at
+ * the end, is counted here. Owned by the stream's thread.
  */
 public final class SinkStream {
 
     private final FramePool pool;
     private final int id;
+
+    /** Lost at the source before frames of this stream, or dropped: what headers must announce in all. */
     private long droppedBytes;
+
     private long announcedBytes;
+
+    // Of one receiver, who may come back.
+    private long wanted;
+    private long sentBytes;
+    private long sentLostBytes;
+    private long undeliveredBytes;
+
+    /** Written between connections; read by whoever makes the next one. */
+    private volatile Place oldest = Place.START;
 
     /**
      * Begins with the next frame of the source: what was lost before is no loss of this stream.
@@ -37,8 +51,28 @@ public final class SinkStream {
         return pool;
     }
 
-    int id() {
+    /** Its number in headers. */
+    public int id() {
         return id;
+    }
+
+    /** Of the stream of bytes that the source's positions count in. */
+    public long identity() {
+        return pool.identity();
+    }
+
+    /** The first frame that can still be sent, or a lower bound of it; any thread. */
+    public Place oldest() {
+        return oldest;
+    }
+
+    /** The frame behind the last one that was acquired. */
+    Place next() {
+        return new Place(pool.nextSequence(), pool.sourcePosition());
+    }
+
+    void oldest(Place place) {
+        oldest = place;
     }
 
     /** The sink was full: so many bytes that it should have had it did not get. */
@@ -54,5 +88,59 @@ public final class SinkStream {
     /** Lost at the source or dropped, and in no header so far. */
     long unannouncedBytes() {
         return pool.lostBytes() + droppedBytes - announcedBytes;
+    }
+
+    /**
+     * The receiver is there, again or for the first time, and says what it has.
+     *
+     * @param held whether what it lacks is still held, and sent again
+     * @return bytes that were sent to it, and lost on their way for good; they are announced with the next frame
+     */
+    long welcomed(Progress progress, boolean held) {
+        if (progress.isNew()) {
+            wanted = 0;
+            sentBytes = 0;
+            sentLostBytes = 0;
+            return 0;
+        }
+        wanted = progress.next().sequence();
+        long gone = 0;
+        if (!held) {
+            gone = Math.max(0, sentBytes - progress.receivedBytes());
+            long lostAgain = Math.max(0, sentLostBytes - progress.lostBytes());
+            undeliveredBytes += gone + lostAgain;
+            droppedBytes += gone;
+            announcedBytes -= lostAgain;
+        }
+        sentBytes = progress.receivedBytes();
+        sentLostBytes = progress.lostBytes();
+        return gone;
+    }
+
+    /** Whether the receiver has this frame already, from an earlier connection. */
+    boolean has(LentFrame frame) {
+        return frame.sequence() < wanted;
+    }
+
+    /** The sequence of the first frame that it wanted when it connected. */
+    long wanted() {
+        return wanted;
+    }
+
+    /** Bytes lost on their way to the receiver, which the next header announces. */
+    long undeliveredBytes() {
+        return undeliveredBytes;
+    }
+
+    /**
+     * A frame was handed over whole.
+     *
+     * @param lostBytes announced by its header, those undelivered included
+     * @param undelivered the share of {@code lostBytes} that was lost on its way
+     */
+    void handedOver(long payloadBytes, long lostBytes, long undelivered) {
+        sentBytes += payloadBytes;
+        sentLostBytes += lostBytes;
+        undeliveredBytes -= undelivered;
     }
 }

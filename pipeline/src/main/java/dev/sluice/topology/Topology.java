@@ -14,6 +14,7 @@ import dev.sluice.filter.Problems;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Session;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -166,7 +167,7 @@ public record Topology(
             Input input,
             String host,
             int port,
-            Framing framing,
+            Session session,
             Transports.Options transport,
             int sendBufferBytes,
             Duration connectTimeout,
@@ -188,7 +189,7 @@ public record Topology(
             int port,
             int receivers,
             List<Cidr> allow,
-            Framing framing,
+            Session session,
             Transports.Options transport,
             int sendBufferBytes)
             implements Sink {

@@ -24,7 +24,9 @@ import dev.sluice.linux.Libc;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Session;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.math.BigInteger;
@@ -65,6 +67,8 @@ public final class TopologyReader {
     private static final List<String> CONNECT_ONLY =
             List.of("connect-timeout", "reconnect-min", "reconnect-max", "reconnect-jitter");
     private static final List<String> LISTEN_ONLY = List.of("receivers", "allow");
+    private static final List<String> FRAMED_ONLY =
+            List.of("delivery", "checksums", "handshake-timeout", "peer-timeout");
 
     private static final Pattern SUBSTITUTION = Pattern.compile("\\$\\{[^}]*}");
 
@@ -430,17 +434,39 @@ public final class TopologyReader {
             settings.missing("connect; write connect = \"host:port\" where a receiver listens, or listen = "
                     + "\"address:port\" for receivers to connect to");
         }
-        Framing framing = settings.choice("framing", Framing.class);
+        Session session = session(settings, listens && !connects);
         Transports.Options transport = new Transports.Options(
                 settings.choice("transport", TransportChoice.class), settings.bytes("zerocopy-threshold", 0), (int)
                         settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
         int sendBufferBytes = (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE);
         if (!listens || connects) {
             forTheOther(settings, listens ? List.of() : LISTEN_ONLY, "listen");
-            return connect(input, settings, framing, transport, sendBufferBytes);
+            return connect(input, settings, session, transport, sendBufferBytes);
         }
         forTheOther(settings, CONNECT_ONLY, "connect");
-        return listen(input, settings, framing, transport, sendBufferBytes);
+        return listen(input, settings, session, transport, sendBufferBytes);
+    }
+
+    private static Session session(Settings settings, boolean listens) {
+        Session session = new Session(
+                settings.choice("framing", Framing.class),
+                settings.choice("delivery", Delivery.class),
+                settings.flag("checksums"),
+                settings.duration("handshake-timeout", Duration.ofMillis(1)),
+                settings.duration("peer-timeout", Duration.ofMillis(10)));
+        if (!session.framed()) {
+            for (String key : FRAMED_ONLY) {
+                if (settings.written(key)) {
+                    settings.problem(key, "is only for framing = sluice; leave it out");
+                }
+            }
+        } else if (session.resumes() && listens && settings.count("receivers", 1, MOST_RECEIVERS) > 1) {
+            settings.problem(
+                    "delivery",
+                    "is resume, and receivers more than 1: what is held for one receiver cannot be held for several; "
+                            + "write receivers = 1, or a sink for each");
+        }
+        return session;
     }
 
     /** Settings that would do nothing, since they are for a sink that has the other address. */
@@ -455,7 +481,7 @@ public final class TopologyReader {
     private static Topology.TcpSink connect(
             Topology.Input input,
             Settings settings,
-            Framing framing,
+            Session session,
             Transports.Options transport,
             int sendBufferBytes) {
         HostAndPort to =
@@ -469,7 +495,7 @@ public final class TopologyReader {
                 input,
                 to.host(),
                 to.port(),
-                framing,
+                session,
                 transport,
                 sendBufferBytes,
                 settings.duration("connect-timeout", Duration.ofMillis(1)),
@@ -479,7 +505,7 @@ public final class TopologyReader {
     private static Topology.ListenSink listen(
             Topology.Input input,
             Settings settings,
-            Framing framing,
+            Session session,
             Transports.Options transport,
             int sendBufferBytes) {
         String text = settings.text("listen");
@@ -502,7 +528,7 @@ public final class TopologyReader {
                 parsed == null ? 0 : parsed.port(),
                 (int) settings.count("receivers", 1, MOST_RECEIVERS),
                 allow,
-                framing,
+                session,
                 transport,
                 sendBufferBytes);
     }

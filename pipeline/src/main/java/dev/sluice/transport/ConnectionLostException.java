@@ -4,20 +4,22 @@ package dev.sluice.transport;
 import dev.sluice.linux.LinuxException;
 import java.io.IOException;
 
-/** The connection is gone, and the kernel says why. */
+/** The connection is gone, or of no more use; the message says why. */
 public final class ConnectionLostException extends IOException {
 
     private static final long serialVersionUID = 1L;
 
-    private final int errno;
-
+    /** The kernel says so. */
     public ConnectionLostException(int errno) {
-        super(LinuxException.describe(errno));
-        this.errno = errno;
+        this(LinuxException.describe(errno));
     }
 
-    /** The kernel's words for it. */
+    public ConnectionLostException(String reason) {
+        super(reason);
+    }
+
+    /** Why, in one sentence. */
     public String reason() {
-        return LinuxException.describe(errno);
+        return String.valueOf(getMessage());
     }
 }

@@ -5,6 +5,7 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
 /** What the transports that use sendmsg have in common: the socket, and the plain send. */
@@ -49,6 +50,18 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
             counters.plain.add(taken);
         }
         return taken;
+    }
+
+    @Override
+    public long receive(MemorySegment into) throws IOException {
+        long got;
+        do {
+            got = socket.receive(into);
+        } while (got == -Constants.EINTR);
+        if (got < 0 && got != -Constants.EAGAIN) {
+            throw new ConnectionLostException((int) -got);
+        }
+        return got == 0 ? END : Math.max(0, got);
     }
 
     @Override

@@ -15,6 +15,9 @@ import java.lang.foreign.MemorySegment;
  */
 public final class Transfer {
 
+    /** The slot of what is no buffer's: headers that stand alone. */
+    public static final int NO_BUFFER = -1;
+
     private final int slot;
 
     // Owner only (the stream's thread).
@@ -27,7 +30,7 @@ public final class Transfer {
     private long headerBytes;
     private int outstanding;
 
-    /** @param slot whose bytes: the buffer's index, for the owner to find its frame by */
+    /** @param slot whose bytes: a number for the owner to find its frame by, or {@link #NO_BUFFER} */
     public Transfer(int slot) {
         this.slot = slot;
     }

@@ -2,10 +2,14 @@
 package dev.sluice.transport;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
 /** One connected socket and one way of sending over it. One thread at a time; nothing here blocks. */
 public interface Transport extends AutoCloseable {
+
+    /** What {@link #receive} returns once the peer has closed its side. */
+    int END = -1;
 
     /** How far a send came. */
     enum Progress {
@@ -31,6 +35,14 @@ public interface Transport extends AutoCloseable {
      * @throws ConnectionLostException if the error queue cannot be read
      */
     void reap(Consumer<Transfer> settled) throws IOException;
+
+    /**
+     * Takes what the peer has sent, as much as there is and fits.
+     *
+     * @return bytes; 0 if there are none at the moment, {@link #END} if there will be no more
+     * @throws ConnectionLostException if the connection is gone
+     */
+    long receive(MemorySegment into) throws IOException;
 
     /** Sends whose completion has not come. */
     int outstanding();

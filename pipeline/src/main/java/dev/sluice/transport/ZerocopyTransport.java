@@ -37,8 +37,9 @@ final class ZerocopyTransport extends SocketTransport {
         if (plain) {
             return sendPlainly(transfer);
         }
-        if (transfer.meanStretchBytes() < options.thresholdBytes()) {
-            explainSmall(transfer.meanStretchBytes());
+        long meanBytes = transfer.meanStretchBytes();
+        if (meanBytes == 0 || meanBytes < options.thresholdBytes()) { // headers alone are never worth it
+            explainSmall(meanBytes);
             return sendPlainly(transfer);
         }
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);

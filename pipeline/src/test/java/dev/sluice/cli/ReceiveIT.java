@@ -4,6 +4,7 @@ package dev.sluice.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
+import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -124,9 +125,10 @@ class ReceiveIT {
 
     @Test
     void unknownTypeAndVersionAreRefused() throws IOException {
-        assertRefused(header(3, 0, 0, 0, 0), "type 3");
+        assertRefused(header(9, 0, 0, 0, 0), "type 9");
+        assertRefused(header(Header.TYPE_WELCOME, 0, 0, 0, 0), "type WELCOME, which cannot come here");
         byte[] version = header(Header.TYPE_END, 0, 0, 0, 0);
-        version[4] = 2;
+        version[4] = 3;
         assertRefused(version, "wrong header CRC");
     }
 
@@ -265,7 +267,10 @@ class ReceiveIT {
         arguments.addAll(List.of(options));
         try (SluiceProcess receiver = SluiceProcess.start(arguments.toArray(String[]::new))) {
             String address = receiver.listening();
-            send(bytes, Integer.parseInt(address.substring(address.indexOf(':') + 1)));
+            boolean framed = !List.of(options).contains("raw");
+            send(
+                    framed ? concat(Greeting.hello(7), bytes) : bytes,
+                    Integer.parseInt(address.substring(address.indexOf(':') + 1)));
             return receiver.end();
         }
     }
@@ -273,7 +278,7 @@ class ReceiveIT {
     private static SluiceProcess.Ended receiveText(byte[] bytes) throws IOException {
         try (SluiceProcess receiver = SluiceProcess.start("receive", "--listen", "127.0.0.1:0", "--verify")) {
             send(
-                    bytes,
+                    concat(Greeting.hello(7), bytes),
                     Integer.parseInt(receiver.awaitOut("listening on 127\\.0\\.0\\.1:(\\d+)")
                             .group(1)));
             return receiver.end();
@@ -284,6 +289,8 @@ class ReceiveIT {
         try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port);
                 OutputStream out = socket.getOutputStream()) {
             out.write(bytes);
+            socket.shutdownOutput();
+            socket.getInputStream().transferTo(OutputStream.nullOutputStream()); // a close would reset, with it unread
         } catch (SocketException e) {
             // The receiver hung up on what it did not like before all of it was sent.
             assertThat(e).hasMessageMatching("Connection reset.*|Broken pipe.*");

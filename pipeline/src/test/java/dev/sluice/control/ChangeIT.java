@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Greeting;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -197,10 +198,12 @@ class ChangeIT {
             String before = sluice("drain-timeout = 300ms", SOURCE, waits);
             PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(before));
             Socket deaf = stalled.accept();
+            Greeting.answer(deaf);
             await(() -> system.counters().source("fpga").device().lostBytes() > 0);
             system.change(TopologyTexts.valid(
                     sluice("drain-timeout = 300ms", SOURCE, waits, "sinks.more { type = discard, from = fpga }")));
             Socket again = stalled.accept();
+            Greeting.answer(again);
             await(() -> system.counters().sink("more").framesSent.value() > 0);
             assertThat(system.outcome()).isNotDone();
             assertThat(drained(system).failure()).hasMessageContaining("gave up draining");
@@ -220,6 +223,7 @@ class ChangeIT {
                     .formatted(dies.getLocalPort());
             PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(settings + sluice(SOURCE, beside, old)));
             Socket connection = dies.accept();
+            Greeting.answer(connection);
             await(() -> system.counters().sink("out").framesDropped.value() > 0);
             connection.close();
             dies.close();
@@ -315,12 +319,14 @@ class ChangeIT {
                     .formatted(server.getLocalPort());
             PipelineSystem system = PipelineSystem.start(TopologyTexts.valid(settings + sluice(SOURCE, out)));
             Socket breaks = server.accept();
+            Greeting.answer(breaks);
             await(() -> system.counters().source("fpga").device().lostBytes() > 0);
             breaks.close();
             await(() -> system.counters().sink("out").unconfirmed.value() > 0);
             system.change(
                     TopologyTexts.valid(settings + sluice(SOURCE, out, "sinks.more { type = discard, from = fpga }")));
             Socket again = server.accept();
+            Greeting.answer(again);
             Thread.ofPlatform().daemon().start(() -> {
                 try {
                     again.getInputStream().transferTo(OutputStream.nullOutputStream());

@@ -4,6 +4,7 @@ package dev.sluice.control;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.device.Pattern;
+import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
 import java.io.IOException;
 import java.io.InputStream;
@@ -53,7 +54,10 @@ record FramedStream(long frames, long bytes, long first, long next, long lostByt
                 if (got < Header.BYTES) {
                     return new FramedStream(frames, bytes, first, next, lost, End.INSIDE_A_FRAME);
                 }
-                header.validate();
+                header.validate(Greeting.FROM_SENDER);
+                if (header.type() == Header.TYPE_KEEP_ALIVE) {
+                    continue;
+                }
                 if (first < 0) {
                     first = header.sourceOffset();
                 } else {

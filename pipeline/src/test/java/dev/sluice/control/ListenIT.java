@@ -11,10 +11,11 @@ import dev.sluice.metrics.Summary;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Greeting;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -121,8 +122,18 @@ class ListenIT {
 
         private Client(Socket socket) throws IOException {
             this.socket = socket;
-            InputStream in = new BufferedInputStream(socket.getInputStream());
-            stream = CompletableFuture.supplyAsync(() -> FramedStream.read(in, frames::set), THREADS);
+            stream = CompletableFuture.supplyAsync(this::read, THREADS);
+        }
+
+        private FramedStream read() {
+            try {
+                Greeting.answer(socket);
+                FramedStream read = FramedStream.read(new BufferedInputStream(socket.getInputStream()), frames::set);
+                socket.shutdownOutput(); // nothing more is to be heard from here
+                return read;
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
 
         /** Connects again and again until there is a slot for it. */

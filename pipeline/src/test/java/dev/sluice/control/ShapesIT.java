@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.metrics.DeviceCounts;
 import dev.sluice.metrics.SinkCounters;
 import dev.sluice.topology.Topology;
+import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -449,6 +450,7 @@ class ShapesIT {
         return CompletableFuture.supplyAsync(
                 () -> {
                     try (Socket socket = server.accept()) {
+                        Greeting.answer(socket);
                         return read(new DataInputStream(socket.getInputStream()), slow);
                     } catch (IOException e) {
                         throw new AssertionError(e);
@@ -462,7 +464,10 @@ class ShapesIT {
         byte[] bytes = new byte[Header.BYTES];
         Header header = new Header(MemorySegment.ofArray(bytes));
         while (in.readNBytes(bytes, 0, bytes.length) == bytes.length) {
-            header.validate();
+            header.validate(Greeting.FROM_SENDER);
+            if (header.type() == Header.TYPE_KEEP_ALIVE) {
+                continue;
+            }
             Received stream = streams.computeIfAbsent(header.stream(), id -> new Received());
             if (header.type() == Header.TYPE_END) {
                 stream.lostAtEnd = header.lostBytes();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.device.Pattern;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -18,8 +19,10 @@ import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.concurrent.FutureTask;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -27,6 +30,7 @@ final class ReceiverTest {
 
     private static final InetSocketAddress ANY_PORT = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     private static final int FRAME_BYTES = 1000;
+    private static final long IDENTITY = 7;
 
     @TempDir
     private Path folder;
@@ -51,6 +55,18 @@ final class ReceiverTest {
         Stream frame(long sequence, long sourceOffset, long lostBytes, int count) {
             return header(Header.TYPE_FRAME, Header.FLAG_CONTIGUOUS, count, sequence, sourceOffset, lostBytes)
                     .raw(source(sourceOffset, count));
+        }
+
+        /** A frame with its checksum. */
+        Stream checked(long sequence, long sourceOffset) {
+            byte[] payload = source(sourceOffset, FRAME_BYTES);
+            byte[] bytes = new byte[Header.BYTES];
+            Header header = new Header(MemorySegment.ofArray(bytes));
+            header.encode(Header.TYPE_FRAME, Header.FLAG_CONTIGUOUS, 0, FRAME_BYTES, sequence, 0, sourceOffset, 0);
+            CRC32C crc = new CRC32C();
+            crc.update(payload);
+            header.checksum((int) crc.getValue());
+            return raw(bytes).raw(payload);
         }
 
         Stream frames(int count) {
@@ -98,6 +114,9 @@ final class ReceiverTest {
             Thread.ofPlatform().daemon().start(report);
             for (Stream stream : streams) {
                 try (SocketChannel sender = SocketChannel.open(receiver.address())) {
+                    if (options.framing() == Framing.SLUICE) {
+                        sender.write(ByteBuffer.wrap(Greeting.hello(IDENTITY)));
+                    }
                     send(sender, stream);
                 }
             }
@@ -111,6 +130,12 @@ final class ReceiverTest {
         try {
             while (bytes.hasRemaining()) {
                 sender.write(bytes);
+            }
+            // What the receiver says is taken: who closes without having read it resets the connection.
+            sender.shutdownOutput();
+            ByteBuffer said = ByteBuffer.allocate(Header.BYTES);
+            while (sender.read(said.clear()) >= 0) {
+                // only that it is gone
             }
         } catch (IOException e) {
             assertThat(e).hasMessageMatching("Broken pipe|Connection reset.*");
@@ -256,7 +281,7 @@ final class ReceiverTest {
     void anEndWithAPayloadIsRefused() throws Exception {
         assertRefused(
                 new Stream().header(Header.TYPE_END, 0, 8, 0, 0, 0).raw(new byte[8]),
-                "an END header with a payload of 8 bytes");
+                "a header of type END with a payload of 8 bytes");
     }
 
     @Test
@@ -283,7 +308,7 @@ final class ReceiverTest {
             FutureTask<Report> report = new FutureTask<>(receiver::receive);
             Thread.ofPlatform().daemon().start(report);
             SocketChannel sender = SocketChannel.open(receiver.address());
-            send(sender, new Stream().raw(source(0, 80)));
+            sender.write(ByteBuffer.wrap(source(0, 80)));
             while (receiver.bytes() < 80) {
                 Thread.onSpinWait();
             }
@@ -299,14 +324,99 @@ final class ReceiverTest {
     }
 
     @Test
-    void thePayloadIsRecordedOverWhatTheFileHeld() throws Exception {
+    void aRawStreamIsRecordedOverWhatTheFileHeld() throws Exception {
         Path file = Files.write(folder.resolve("file"), new byte[100_000]);
+        Report report = receiveAndRecord(file, Framing.RAW, new Stream().raw(source(8, 3)));
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(8, 3));
+        assertThat(report.verified()).isFalse();
+    }
+
+    @Test
+    void aRecordWhoseStreamsHadEndedIsReplaced() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(9).end(9, 9 * FRAME_BYTES, 0));
         Report report =
                 receiveAndRecord(file, Framing.SLUICE, new Stream().frames(5).end(5, 5 * FRAME_BYTES, 0));
         assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 5 * FRAME_BYTES));
-        assertThat(report.verified()).isFalse();
-        receiveAndRecord(file, Framing.RAW, new Stream().raw(source(8, 3)));
-        assertThat(Files.readAllBytes(file)).isEqualTo(source(8, 3));
+        assertThat(report.frames()).isEqualTo(5);
+    }
+
+    @Test
+    void aRecordThatWasCutOffIsGoneOnWith() throws Exception {
+        Path file = folder.resolve("file");
+        Report first =
+                receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
+        assertThat(first.frames()).isEqualTo(2);
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES));
+        Report second = receiveAndRecord(
+                file,
+                Framing.SLUICE,
+                new Stream().frame(2, 2 * FRAME_BYTES, 0, 500).end(3, 2 * FRAME_BYTES + 500, 0));
+        assertThat(second.problem()).isEmpty();
+        assertThat(second.frames()).isEqualTo(3);
+        assertThat(second.skippedBytes()).isZero();
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES + 500));
+    }
+
+    @Test
+    void whatWasWrittenBehindTheLastSyncedFrameIsCutOff() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
+        Files.write(file, new byte[77], StandardOpenOption.APPEND);
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frame(2, 2 * FRAME_BYTES, 0, 8));
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES + 8));
+    }
+
+    @Test
+    void aRecordThatIsNotAsItsPlaceSaysIsLeftAlone() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
+        byte[] wrong = Files.readAllBytes(file);
+        wrong[wrong.length - 1] ^= 1;
+        Files.write(file, wrong);
+        assertThatThrownBy(() -> receiveAndRecord(file, Framing.SLUICE, new Stream()))
+                .hasMessage("cannot record to " + file + ": it is there, and file.place does not say how far it is "
+                        + "whole; name another file, or remove it");
+        assertThat(Files.readAllBytes(file)).isEqualTo(wrong);
+    }
+
+    @Test
+    void aFileThatIsNoRecordIsLeftAlone() throws Exception {
+        Path file = Files.write(folder.resolve("file"), new byte[100]);
+        assertThatThrownBy(() -> receiveAndRecord(file, Framing.SLUICE, new Stream()))
+                .hasMessageContaining("does not say how far it is whole");
+        assertThat(file).hasSize(100);
+    }
+
+    @Test
+    void aDamagedPlaceFallsBackToTheOneBefore() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frame(2, 2 * FRAME_BYTES, 0, 8));
+        Path place = folder.resolve("file.place");
+        byte[] slots = Files.readAllBytes(place);
+        long first = ByteBuffer.wrap(slots).order(ByteOrder.LITTLE_ENDIAN).getLong(8);
+        long second = ByteBuffer.wrap(slots).order(ByteOrder.LITTLE_ENDIAN).getLong(8192 + 8);
+        slots[(first > second ? 0 : 8192) + 20] ^= 1;
+        Files.write(place, slots);
+        Report report = receiveAndRecord(file, Framing.SLUICE, new Stream());
+        assertThat(report.frames()).isEqualTo(2);
+        assertThat(file).hasSize(2 * FRAME_BYTES);
+    }
+
+    @Test
+    void aWrongChecksumIsNotTakenAndTheFrameMayComeAgain() throws Exception {
+        Path file = folder.resolve("file");
+        Report report = receive(
+                reconnecting(file),
+                new Stream().checked(0, 0).checked(1, FRAME_BYTES).flip(2 * Header.BYTES + FRAME_BYTES + 8),
+                new Stream().checked(1, FRAME_BYTES).end(2, 2 * FRAME_BYTES, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.corrupt()).isEqualTo(1);
+        assertThat(report.frames()).isEqualTo(2);
+        assertThat(report.wrongBytes()).isZero();
+        assertThat(report.verifiedBytes()).isEqualTo(2 * FRAME_BYTES);
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES));
     }
 
     @Test
@@ -383,9 +493,16 @@ final class ReceiverTest {
     }
 
     @Test
-    void aCorruptStreamIsNotMendedByAReconnect() throws Exception {
-        Report report = receive(reconnecting(null), new Stream().raw(new byte[64]));
-        assertThat(report.problem()).contains("bad magic");
+    void whatIsCorruptIsMendedByTheNextConnection() throws Exception {
+        Report report = receive(
+                reconnecting(null),
+                new Stream().frames(2).raw(new byte[64]),
+                new Stream().frame(2, 2 * FRAME_BYTES, 0, 8).end(3, 2 * FRAME_BYTES + 8, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.corrupt()).isEqualTo(1);
+        assertThat(report.frames()).isEqualTo(3);
+        assertThat(report.wrongBytes()).isZero();
+        assertThat(report.skippedBytes()).isZero();
     }
 
     @Test

@@ -13,7 +13,9 @@ import dev.sluice.linux.Libc;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Session;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -128,7 +130,7 @@ final class TopologyReaderTest {
                         sink.input(),
                         "::1",
                         7000,
-                        Framing.RAW,
+                        new Session(Framing.RAW, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15)),
                         new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
                         1 << 20,
                         Duration.ofSeconds(1),
@@ -145,7 +147,9 @@ final class TopologyReaderTest {
                                 .isEqualTo(new SimulatedDevice.Settings(1 << 20, 64, 0, 0, 0, 1, false)));
         assertThat(topology.filters()).isEmpty();
         assertThat(topology.drainTimeout()).hasSeconds(5);
-        assertThat(tcp(topology).framing()).isEqualTo(Framing.SLUICE);
+        assertThat(tcp(topology).session())
+                .isEqualTo(new Session(
+                        Framing.SLUICE, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15)));
         assertThat(tcp(topology).transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
@@ -437,7 +441,7 @@ final class TopologyReaderTest {
         assertThat(sink.address().getHostAddress()).isEqualTo("127.0.0.1");
         assertThat(sink.port()).isEqualTo(7000);
         assertThat(sink.receivers()).isEqualTo(1);
-        assertThat(sink.framing()).isEqualTo(Framing.SLUICE);
+        assertThat(sink.session().framing()).isEqualTo(Framing.SLUICE);
         assertThat(sink.transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
         assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
         assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.wire;
+
+import java.time.Duration;
+
+/**
+ * How a sink speaks to its receivers.
+ *
+ * @param delivery what it does about a connection that breaks; RESUME only with {@code framing = sluice}
+ * @param checksums whether each frame carries a CRC-32C of its payload
+ * @param handshakeTimeout what it may take until a connection is ready for frames
+ * @param peerTimeout how long a peer may say nothing before it is taken for dead; only with {@code framing = sluice}
+ */
+public record Session(
+        Framing framing, Delivery delivery, boolean checksums, Duration handshakeTimeout, Duration peerTimeout) {
+
+    public boolean framed() {
+        return framing == Framing.SLUICE;
+    }
+
+    public boolean resumes() {
+        return delivery == Delivery.RESUME;
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.wire;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.net.Socket;
+import java.time.Duration;
+
+/** What the ends of a connection say before the first frame, for tests that are one of them. */
+public final class Greeting {
+
+    /** Every type of header that a sender may send between frames. */
+    public static final int FROM_SENDER = 1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE;
+
+    private Greeting() {}
+
+    /** As a receiver that wants all there is: answers the HELLOs. Nothing, if the sender does not want to talk. */
+    public static void answer(Socket socket) throws IOException {
+        answer(socket, new Progress(true, false, Place.START, 0, 0));
+    }
+
+    /** As a receiver that has this much of each stream. */
+    public static void answer(Socket socket, Progress progress) throws IOException {
+        InputStream in = socket.getInputStream();
+        byte[] bytes = new byte[Header.BYTES];
+        Header header = new Header(MemorySegment.ofArray(bytes));
+        ByteArrayOutputStream welcome = new ByteArrayOutputStream();
+        for (int heard = 0, streams = 1; heard < streams; heard++) {
+            if (in.readNBytes(bytes, 0, bytes.length) < bytes.length) {
+                return;
+            }
+            header.validate(1 << Header.TYPE_HELLO);
+            streams = header.streams();
+            header.progress(Header.TYPE_WELCOME, header.stream(), progress);
+            welcome.writeBytes(bytes.clone());
+        }
+        socket.getOutputStream().write(welcome.toByteArray());
+    }
+
+    /** The HELLO of a sender with one stream, numbered 0. */
+    public static byte[] hello(long identity) {
+        byte[] bytes = new byte[Header.BYTES];
+        new Header(MemorySegment.ofArray(bytes)).hello(0, 1, 0, identity, Place.START, Duration.ofSeconds(15));
+        return bytes;
+    }
+}
