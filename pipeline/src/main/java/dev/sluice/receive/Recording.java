@@ -23,8 +23,9 @@ import org.slf4j.LoggerFactory;
  * The file that payload is recorded to and, with {@code framing = sluice}, a small one beside it that says how far each
  * stream had come when both were on the disk for sure: {@code FILE.place}. A receiver that is started again goes on there.
  *
- * <p>The small file has two slots, written in turn, so that one is whole whenever the machine stops. A slot counts if its
- * own CRC is right, the recorded file is at least as long as it says, and the last frame before that has the CRC it says.
+ * <p>The small file has two slots, written in turn, so that one is whole whenever the machine stops: the newer counts whose
+ * own CRC is right. The recorded file must then be at least as long as it says, and the last frame before that have the CRC
+ * it says.
  *
  * <pre>
  *  at  bytes   of a slot, little-endian
@@ -124,23 +125,34 @@ final class Recording implements AutoCloseable {
         }
         boolean first = restore(from, 0);
         boolean second = restore(from, 1);
-        if (!first && !second && file.size() > 0) {
+        if (file.size() > 0 && !((first || second) && isAsPlaced())) {
             throw new IOException("cannot record to " + path + ": it is there, and " + path.getFileName()
                     + ".place does not say how far it is whole; name another file, or remove it");
         }
-        if (!places.isEmpty() && places.values().stream().allMatch(place -> place.ended)) {
-            LOG.info("{}: its streams had come to their end, so it is replaced", path);
+        boolean ended = !places.isEmpty() && places.values().stream().allMatch(place -> place.ended);
+        if (ended || file.size() == 0) {
+            LOG.info(ended ? "{}: its streams had come to their end, so it is replaced" : "{} is begun", path);
             places.clear();
             length = 0;
+            lastFrameStart = 0;
+            lastFrameCrc = 0;
         } else if (length > 0) {
             LOG.info("{}: going on behind {} bytes", path, length);
         }
+        checkpoint(places); // before anything is cut off, or written that no place speaks of
         truncate(length);
-        lastFrameStart = Math.min(lastFrameStart, length);
         frameStart = length;
     }
 
-    /** Takes over what a slot says, if that is whole and newer. */
+    /** An older place is no way out where the newest is whole: what came after it was acknowledged. */
+    private boolean isAsPlaced() throws IOException {
+        return lastFrameStart >= 0
+                && lastFrameStart <= length
+                && length <= file.size()
+                && crcOfFile(lastFrameStart, length) == lastFrameCrc;
+    }
+
+    /** Takes over what a slot says, if that is whole and newer; false if it is not whole. */
     private boolean restore(FileChannel from, int number) throws IOException {
         slot.clear();
         while (slot.hasRemaining() && from.read(slot, (long) number * SLOT_BYTES + slot.position()) > 0) {
@@ -155,20 +167,13 @@ final class Recording implements AutoCloseable {
         if (streams < 0 || end + 4 > slot.limit() || slot.getInt((int) end) != crcOf((int) end)) {
             return false;
         }
-        long recorded = slot.getLong(16);
-        long last = slot.getLong(24);
-        int lastCrc = slot.getInt(32);
-        if (file.size() < recorded || last > recorded || crcOfFile(last, recorded) != lastCrc) {
-            LOG.warn("{}: is not as its place number {} says", path, slot.getLong(8));
-            return false;
-        }
         if (slot.getLong(8) < generation) {
             return true;
         }
         generation = slot.getLong(8);
-        length = recorded;
-        lastFrameStart = last;
-        lastFrameCrc = lastCrc;
+        length = slot.getLong(16);
+        lastFrameStart = slot.getLong(24);
+        lastFrameCrc = slot.getInt(32);
         places.clear();
         slot.position(HEAD_BYTES);
         for (int i = 0; i < streams; i++) {

@@ -185,6 +185,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private boolean limited;
         private boolean dropped;
         private @Nullable Throwable failure;
+
+        /** What it is if the connection that was lost at the end of the stream is the last. */
+        private @Nullable IOException lostAtEnd;
+
         private int looksLeft = Integer.MAX_VALUE;
 
         Logic() {
@@ -304,6 +308,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (receiver != null) {
                 receiver.connected(true);
             }
+            lostAtEnd = null;
             List<Progress> welcome = connection.takeWelcome();
             if (welcome != null) {
                 outbox.connected(welcome);
@@ -454,15 +459,17 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         /** Another connection is needed, unless all that was to be sent had been handed over. */
         private void connectionLost(String reason) throws IOException {
-            boolean again = phase == Phase.FLUSHING && !dropped && session.resumes() && !isConfirmed();
+            boolean again =
+                    phase == Phase.FLUSHING && !dropped && receiver == null && session.framed() && !isConfirmed();
             sending = null;
             int unacknowledged = abortLink();
+            int data = unacknowledged - FIN;
+            if (phase == Phase.FLUSHING && data > 0) {
+                lostAtEnd = new IOException("the connection was lost at the end of the stream, with the last " + data
+                        + " bytes not acknowledged: " + reason);
+            }
             if (phase == Phase.FLUSHING && !again) {
-                int data = unacknowledged - FIN;
-                if (data > 0 && failure == null) {
-                    failure = new IOException("the connection was lost at the end of the stream, with the last " + data
-                            + " bytes not acknowledged: " + reason);
-                }
+                failure = failure == null ? lostAtEnd : failure;
                 lookAgain();
                 return;
             }
@@ -480,7 +487,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (again || (phase == Phase.LEAVING && !outbox.isDone())) {
                 phase = Phase.ENDING;
                 if (outbox.isDone()) {
-                    limitRest(); // the receiver has it all, and may have gone for good
+                    limitRest(); // all but the END is done with, and the receiver may have gone for good
                 }
             }
             lookAgain();
@@ -608,9 +615,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 LOG.warn(
                         "a sink took no more for {} ms: what waited for it is dropped for the change",
                         drainTimeout.toMillis());
+            } else if (failure == null && lostAtEnd != null) {
+                failure = lostAtEnd;
             } else if (failure == null && endAnnounced && outbox.isDone()) {
                 LOG.warn(
-                        "the receiver has acknowledged all frames, but for {} ms not that the stream has ended",
+                        "the receiver has all frames, but for {} ms it has not acknowledged that the stream has ended",
                         drainTimeout.toMillis());
             } else if (failure == null) {
                 failure = new IOException("gave up draining after " + drainTimeout.toMillis() + " ms: " + leftUndone());

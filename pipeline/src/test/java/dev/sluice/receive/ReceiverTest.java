@@ -368,6 +368,17 @@ final class ReceiverTest {
     }
 
     @Test
+    void aReceiverThatDiedBeforeItSyncedAnythingBeginsAgain() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream());
+        Files.write(file, new byte[77], StandardOpenOption.APPEND);
+        Report report =
+                receiveAndRecord(file, Framing.SLUICE, new Stream().frames(2).end(2, 2 * FRAME_BYTES, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES));
+    }
+
+    @Test
     void aRecordThatIsNotAsItsPlaceSaysIsLeftAlone() throws Exception {
         Path file = folder.resolve("file");
         receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
