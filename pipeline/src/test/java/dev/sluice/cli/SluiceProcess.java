@@ -175,6 +175,10 @@ final class SluiceProcess implements AutoCloseable {
         return process.pid();
     }
 
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
     /** SIGTERM. By the handle: {@link Process#destroy} would close the streams as well, and with them what it says then. */
     void terminate() {
         process.descendants().forEach(children::add);
