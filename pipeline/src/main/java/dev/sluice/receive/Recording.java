@@ -61,7 +61,10 @@ final class Recording implements AutoCloseable {
     private final CRC32C crc = new CRC32C();
     private long generation;
     private long length;
+
+    /** Where the frame that is being written begins: all before it is whole. */
     private long frameStart;
+
     private long lastFrameStart;
     private int lastFrameCrc;
 
@@ -139,9 +142,9 @@ final class Recording implements AutoCloseable {
         } else if (length > 0) {
             LOG.info("{}: going on behind {} bytes", path, length);
         }
+        frameStart = length;
         checkpoint(places); // before anything is cut off, or written that no place speaks of
         truncate(length);
-        frameStart = length;
     }
 
     /** An older place is no way out where the newest is whole: what came after it was acknowledged. */
@@ -219,7 +222,6 @@ final class Recording implements AutoCloseable {
     }
 
     void beginFrame() {
-        frameStart = length;
         crc.reset();
     }
 
@@ -238,6 +240,7 @@ final class Recording implements AutoCloseable {
     /** All of the frame has come. */
     void endFrame() {
         lastFrameStart = frameStart;
+        frameStart = length;
         lastFrameCrc = (int) crc.getValue();
     }
 
@@ -254,7 +257,10 @@ final class Recording implements AutoCloseable {
         }
     }
 
-    /** What was recorded is on the disk when this returns, and after a restart {@code streams} are gone on with. */
+    /**
+     * What was recorded is on the disk when this returns, and after a restart {@code streams} are gone on with, behind the
+     * last whole frame.
+     */
     void checkpoint(Map<Integer, StreamPlace> streams) throws IOException {
         FileChannel to = journal;
         if (to == null) {
@@ -264,7 +270,7 @@ final class Recording implements AutoCloseable {
             file.force(false);
             generation++;
             slot.clear();
-            slot.putInt(MAGIC).putInt(streams.size()).putLong(generation).putLong(length);
+            slot.putInt(MAGIC).putInt(streams.size()).putLong(generation).putLong(frameStart);
             slot.putLong(lastFrameStart).putInt(lastFrameCrc).putInt(0);
             streams.forEach((id, place) -> slot.putInt(id)
                     .putInt((place.isNew ? IS_NEW : 0) | (place.ended ? ENDED : 0))

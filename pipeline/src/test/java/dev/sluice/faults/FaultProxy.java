@@ -48,6 +48,7 @@ public final class FaultProxy implements AutoCloseable {
     // Under the lock of this object, which tells those that wait for any of it.
     private InetSocketAddress target;
     private boolean down;
+    private boolean calm;
     private boolean closed;
     private int connections;
     private int refused;
@@ -82,6 +83,14 @@ public final class FaultProxy implements AutoCloseable {
     /** Closes what connects from now on, as it does when nobody listens at the target; what is connected stays so. */
     public synchronized void down() {
         down = true;
+    }
+
+    /** Resets all connections there are, and does nothing to those that are made from now on but what a test asks for. */
+    public void calm() {
+        synchronized (this) {
+            calm = true;
+        }
+        cut();
     }
 
     /** Resets all connections there are. */
@@ -186,7 +195,7 @@ public final class FaultProxy implements AutoCloseable {
         if (closed) {
             throw new IOException("closed");
         }
-        Connection connection = new Connection(this, connections++, client, other, plan, seed);
+        Connection connection = new Connection(this, connections++, client, other, calm ? List.of() : plan, seed);
         live.add(connection);
         connection.start();
         notifyAll();

@@ -378,6 +378,27 @@ final class ReceiverTest {
         assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES));
     }
 
+    /** The receiver acknowledges before it waits, which it does within this frame. */
+    @Test
+    void aReceiverThatDiedInTheMiddleOfAFrameGoesOnBehindTheOneBefore() throws Exception {
+        Path file = folder.resolve("file");
+        Receiver dies = new Receiver(ANY_PORT, reconnecting(file));
+        FutureTask<Report> report = new FutureTask<>(dies::receive);
+        Thread.ofPlatform().daemon().start(report);
+        try (SocketChannel sender = SocketChannel.open(dies.address())) {
+            sender.write(ByteBuffer.wrap(Greeting.hello(IDENTITY)));
+            sender.write(ByteBuffer.wrap(new Stream().frames(3).cut(10).toArray()));
+            ByteBuffer said = ByteBuffer.allocate(2 * Header.BYTES);
+            while (said.hasRemaining()) {
+                sender.read(said); // a WELCOME and an ACK
+            }
+            dies.close();
+        }
+        report.get();
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frame(2, 2 * FRAME_BYTES, 0, 8));
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 2 * FRAME_BYTES + 8));
+    }
+
     @Test
     void aRecordThatIsNotAsItsPlaceSaysIsLeftAlone() throws Exception {
         Path file = folder.resolve("file");
