@@ -53,9 +53,6 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
 
         private final ArrayDeque<LentFrame> waiting = new ArrayDeque<>();
 
-        /** By stream: lost with frames that were dropped, until a frame behind them has come to carry it. */
-        private final long[] carry = new long[streams.size()];
-
         private @Nullable Throwable failure;
 
         Logic() {
@@ -118,8 +115,7 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
         }
 
         private void settle(LentFrame frame) {
-            frame.addLostBytes(carry[frame.stream()]);
-            carry[frame.stream()] = 0;
+            frame.addLostBytes(streams.get(frame.stream()).takeCarried());
         }
 
         private void drop(LentFrame frame) {
@@ -131,7 +127,7 @@ final class DropStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
             if (dropOldest && behind != null) {
                 behind.addLostBytes(lost);
             } else {
-                carry[frame.stream()] += lost;
+                streams.get(frame.stream()).carry(lost);
             }
             frame.release();
         }

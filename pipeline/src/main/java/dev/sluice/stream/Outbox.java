@@ -219,7 +219,7 @@ public final class Outbox {
         Transfer transfer = transfers[slot];
         transfer.clear();
         if (session.framed()) {
-            if (!held[slot]) {
+            if (!sentBefore[slot]) {
                 encode(slot, frame);
             }
             transfer.addHeader(headers[slot].address(), Header.BYTES);
@@ -311,7 +311,9 @@ public final class Outbox {
         if (!oneOfSeveral) { // else whoever forks the frames has counted it, once for all receivers
             stream.announced(session.framed() ? lostBytes[slot] : frame.lostBytes());
         }
-        if (!session.resumes() && transfer.settled()) {
+        if (!session.resumes() && held[slot]) {
+            release(frame.stream(), frame.sequence() + 1); // it waited for this stage only, and for no acknowledgement
+        } else if (!session.resumes() && transfer.settled()) {
             frame.release();
         }
     }
@@ -330,7 +332,6 @@ public final class Outbox {
     void holdGiven() {
         LentFrame frame = given;
         if (frame != null) {
-            encode(slot(frame), frame);
             given = null;
             hold(frame);
         }

@@ -330,7 +330,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 sending = null;
                 outbox.handedOver(next);
             }
-            if (handingOver && link == null && session.resumes() && failure == null) {
+            if (link == null && handsOverAll()) {
                 holdTheRest();
                 return;
             }
@@ -354,6 +354,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 sending = outbox.end();
             }
             return sending;
+        }
+
+        /** Whether the stage that comes after goes on with whatever waits here; another receiver of several does not. */
+        private boolean handsOverAll() {
+            return handingOver && receiver == null && failure == null;
         }
 
         /** Nobody takes it now: what is still on its way here waits in the outbox, for the stage that comes after. */
@@ -605,7 +610,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         private void giveUp() throws IOException {
-            if (handingOver && session.resumes() && failure == null) {
+            if (handsOverAll()) {
                 sending = null;
                 abortLink(); // it takes no more, and has all the time of the next stage
                 proceed();
@@ -668,7 +673,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     transport.close();
                 }
             } finally {
-                if (handingOver && session.resumes() && failure == null) {
+                if (handsOverAll()) {
                     outbox.retain();
                 } else {
                     outbox.abandon();

@@ -19,6 +19,7 @@ public final class SinkStream {
     private long droppedBytes;
 
     private long announcedBytes;
+    private long carriedBytes;
 
     // Of one receiver, who may come back.
     private long wanted;
@@ -78,6 +79,18 @@ public final class SinkStream {
     /** The sink was full: so many bytes that it should have had it did not get. */
     void dropped(long bytes) {
         droppedBytes += bytes;
+    }
+
+    /** Lost with or before frames that were dropped: a frame behind them will announce it. */
+    void carry(long lostBytes) {
+        carriedBytes += lostBytes;
+    }
+
+    /** What is carried, by whoever announces it from now on. */
+    long takeCarried() {
+        long carried = carriedBytes;
+        carriedBytes = 0;
+        return carried;
     }
 
     /** A header that carried so many lost bytes went out. */

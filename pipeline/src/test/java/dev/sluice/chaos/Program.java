@@ -15,6 +15,7 @@ final class Program {
 
     private final Process process;
     private final Path out;
+    private final long startedNanos = System.nanoTime();
     private boolean stopped;
 
     /** @param name of its files in the folder; what it says on standard error is added to what those before said */
@@ -34,8 +35,8 @@ final class Program {
         return process.isAlive();
     }
 
-    long pid() {
-        return process.pid();
+    long ageMillis() {
+        return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startedNanos);
     }
 
     int exit() {

@@ -39,7 +39,7 @@ final class Round {
     private static final long PATIENCE_SECONDS = 120;
 
     /** After that nothing happens to it any more, so that it comes to its end. */
-    private static final Duration CHAOS = Duration.ofSeconds(8);
+    private static final Duration CHAOS = Duration.ofSeconds(20);
 
     private static final int KILLED_BY_HANGUP = 129;
 
@@ -54,6 +54,8 @@ final class Round {
     private final boolean resumes;
     private final String sinkSettings;
     private final String source;
+    private final int frameBytes;
+    private final long lineBytesPerSecond;
     private final int port;
     private final Path topology;
     private final Path capture;
@@ -73,17 +75,19 @@ final class Round {
         listens = random.nextBoolean();
         resumes = replays || random.nextBoolean();
         port = freePort();
-        int frameBytes = 4096 * random.nextInt(1, 64);
+        frameBytes = 4096 * random.nextInt(1, 64);
+        lineBytesPerSecond = random.nextLong(5 << 20, 20 << 20);
         if (replays) {
-            produced = random.nextLong(8 << 20, 48 << 20);
+            produced = lineBytesPerSecond * random.nextInt(5, 15);
             source = "type = replay, path = \"" + capture + "\", frame-size = " + frameBytes + ", buffers = "
                     + random.nextInt(2, 32);
         } else {
-            long frames = random.nextLong(8 << 20, 64 << 20) / frameBytes;
+            long frames = lineBytesPerSecond * random.nextInt(5, 15) / frameBytes;
             produced = 0;
             source = "type = simulated, poison = true, buffer-size = " + frameBytes + ", buffers = "
-                    + random.nextInt(4, 64) + ", frames = " + frames + ", rate = " + random.nextInt(5, 40)
-                    + "MB, short-frames = " + (random.nextBoolean() ? 0.2 : 0) + ", seed = " + seed;
+                    + random.nextInt(4, 64) + ", frames = " + frames + ", rate = "
+                    + (long) (lineBytesPerSecond * (0.5 + random.nextDouble())) + ", short-frames = "
+                    + (random.nextBoolean() ? 0.2 : 0) + ", seed = " + seed;
         }
         String[] transports = {"auto", "copy", "zerocopy, zerocopy-threshold = 0, plain-after-copied = 0"};
         String[] policies = {"block", "block", "drop-newest", "drop-oldest"};
@@ -138,7 +142,7 @@ final class Round {
                     case 2, 3 -> pause(one);
                     case 4 -> reload(proxy, sender);
                     default -> {
-                        if (one.isAlive()) {
+                        if (one.isAlive() && one.ageMillis() > random.nextInt(1000, 6000)) {
                             one.kill();
                             counts.kills++;
                             if (ofSender) {
@@ -167,7 +171,7 @@ final class Round {
         Direction data = listens ? Direction.TO_CLIENT : Direction.TO_TARGET;
         Direction answers = listens ? Direction.TO_TARGET : Direction.TO_CLIENT;
         // So that a round takes a while, and whatever befalls it does so in the middle.
-        plan.add(Planned.after(0, data, new Fault.Throttle(random.nextLong(5 << 20, 20 << 20), Long.MAX_VALUE)));
+        plan.add(Planned.after(0, data, new Fault.Throttle(lineBytesPerSecond, Long.MAX_VALUE)));
         List<Fault> faults = List.of(
                 new Fault.Reset(),
                 new Fault.HalfClose(),
@@ -178,7 +182,7 @@ final class Round {
                 new Fault.Fragment(random.nextInt(1, 200), 1 << 16));
         for (Fault fault : faults) {
             if (random.nextBoolean()) {
-                plan.add(Planned.every(random.nextLong(1 << 20, 16 << 20), data, fault));
+                plan.add(Planned.every(random.nextLong(8L * frameBytes, (8L * frameBytes) + (8 << 20)), data, fault));
             }
             if (random.nextInt(3) == 0) {
                 plan.add(Planned.every(random.nextLong(1 << 10, 32 << 10), answers, fault));
