@@ -2,15 +2,11 @@
 package dev.sluice.receive;
 
 import java.io.IOException;
-import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
 import java.time.Duration;
 
 /** One connection from a sender: reads what has come, and waits no longer than it is told. */
-final class Incoming implements AutoCloseable {
+interface Incoming extends AutoCloseable {
 
     /** Told before it waits: whatever is to be said to the sender should be said now. Returns how long to wait at most. */
     @FunctionalInterface
@@ -18,92 +14,25 @@ final class Incoming implements AutoCloseable {
         Duration longest() throws IOException;
     }
 
-    private final SocketChannel channel;
-    private final Selector selector;
-    private final SelectionKey key;
-    private String brokenBecause = "";
-
-    Incoming(SocketChannel channel) throws IOException {
-        this.channel = channel;
-        try {
-            channel.configureBlocking(false);
-            // An acknowledgement shall not wait for the one before to be acknowledged (Nagle).
-            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            selector = Selector.open();
-            key = channel.register(selector, SelectionKey.OP_READ);
-        } catch (IOException e) {
-            channel.close();
-            throw e;
-        }
-    }
-
-    Object peer() throws IOException {
-        return channel.getRemoteAddress();
-    }
+    /** Who sends, for people. */
+    Object peer() throws IOException;
 
     /** What ended it, if not the sender; else empty. */
-    String brokenBecause() {
-        return brokenBecause;
-    }
+    String brokenBecause();
 
-    void breakOff(String because) {
-        brokenBecause = because;
-    }
+    /** Ends it. */
+    void breakOff(String because);
 
     /**
      * Reads what there is, at least one byte.
      *
      * @return false at its end, also if that came otherwise than by being closed
      */
-    boolean read(ByteBuffer into, BeforeWaiting waiting) throws IOException {
-        while (brokenBecause.isEmpty()) {
-            int got;
-            try {
-                got = channel.read(into);
-            } catch (IOException e) {
-                brokenBecause = String.valueOf(e.getMessage());
-                return false;
-            }
-            if (got != 0) {
-                return got > 0;
-            }
-            Duration longest = waiting.longest();
-            if (brokenBecause.isEmpty()) {
-                await(SelectionKey.OP_READ, longest);
-            }
-        }
-        return false;
-    }
+    boolean read(ByteBuffer into, BeforeWaiting waiting) throws IOException;
 
     /** Sends all of it, or breaks off: the sender must read what it is told. */
-    void write(ByteBuffer bytes, Duration longest) throws IOException {
-        long until = System.nanoTime() + longest.toNanos();
-        try {
-            while (bytes.hasRemaining() && brokenBecause.isEmpty()) {
-                if (channel.write(bytes) == 0) {
-                    Duration left = Duration.ofNanos(until - System.nanoTime());
-                    if (left.isNegative() || left.isZero()) {
-                        brokenBecause = "the sender took no acknowledgement for " + longest.toMillis() + " ms";
-                    } else {
-                        await(SelectionKey.OP_WRITE, left);
-                    }
-                }
-            }
-        } catch (IOException e) {
-            brokenBecause = String.valueOf(e.getMessage());
-        }
-    }
-
-    /** For ever, if it is told zero. */
-    private void await(int operation, Duration longest) throws IOException {
-        key.interestOps(operation);
-        selector.select(longest.isZero() ? 0 : Math.max(1, longest.toMillis()));
-        selector.selectedKeys().clear();
-    }
+    void write(ByteBuffer bytes, Duration longest) throws IOException;
 
     @Override
-    public void close() throws IOException {
-        selector.close();
-        channel.close();
-    }
+    void close() throws IOException;
 }

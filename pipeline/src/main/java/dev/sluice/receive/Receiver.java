@@ -183,6 +183,11 @@ public final class Receiver implements AutoCloseable {
         } catch (IOException e) {
             problem = String.valueOf(e.getMessage());
         }
+        return report(Duration.ofNanos(System.nanoTime() - began), problem);
+    }
+
+    /** What has come so far. */
+    Report report(Duration elapsed, String problem) {
         return new Report(
                 sum(place -> place.frames),
                 bytes.value(),
@@ -195,7 +200,7 @@ public final class Receiver implements AutoCloseable {
                 connections,
                 restarts,
                 corrupt,
-                Duration.ofNanos(System.nanoTime() - began),
+                elapsed,
                 problem);
     }
 
@@ -209,7 +214,7 @@ public final class Receiver implements AutoCloseable {
         if (server != null) {
             server.socket().setSoTimeout(lingering ? (int) silence.toMillis() : 0);
             try {
-                return new Incoming(server.socket().accept().getChannel());
+                return new IncomingSocket(server.socket().accept().getChannel());
             } catch (SocketTimeoutException e) {
                 return null;
             }
@@ -223,7 +228,7 @@ public final class Receiver implements AutoCloseable {
         boolean told = false;
         while (true) {
             try {
-                return new Incoming(connect());
+                return new IncomingSocket(connect());
             } catch (IOException e) {
                 if (!options.reconnect()) {
                     throw e;
@@ -255,7 +260,7 @@ public final class Receiver implements AutoCloseable {
     }
 
     /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
-    private String receiveFrom(Incoming connection) throws IOException {
+    String receiveFrom(Incoming connection) throws IOException {
         buffer.clear();
         lingering = false;
         if (options.framing() == Framing.RAW) {
