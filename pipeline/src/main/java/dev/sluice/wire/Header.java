@@ -263,11 +263,13 @@ public final class Header {
             return;
         }
         boolean beyondTheEnd = sourceOffset() + payloadBytes() < 0;
-        if (lostBytes() < 0 || sourceOffset() < lostBytes() || beyondTheEnd) {
+        // What a receiver says was lost is a sum of what it was told, and no more than that.
+        boolean sum = type == TYPE_WELCOME || type == TYPE_ACK;
+        if (lostBytes() < 0 || sourceOffset() < (sum ? 0 : lostBytes()) || beyondTheEnd) {
             throw new WireException("absurd position: source offset " + Long.toUnsignedString(sourceOffset())
                     + " after " + Long.toUnsignedString(lostBytes()) + " lost bytes");
         }
-        if (sequence() < 0) {
+        if (sequence() < 0 || (type == TYPE_FRAME && sequence() == Long.MAX_VALUE)) { // none could come next
             throw new WireException("absurd sequence " + Long.toUnsignedString(sequence()));
         }
         if (type == TYPE_HELLO && (streams() < 1 || streams() > MOST_STREAMS)) {

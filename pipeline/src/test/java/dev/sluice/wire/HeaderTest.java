@@ -189,4 +189,20 @@ final class HeaderTest {
         header.encode(Header.TYPE_FRAME, 0, 0, 8, 0, 0, Long.MAX_VALUE - 7, 0);
         assertRefused("absurd position");
     }
+
+    @Test
+    void aFrameBehindWhichNoneCouldComeIsRefused() throws Exception {
+        header.encode(Header.TYPE_FRAME, 0, 0, 8, Long.MAX_VALUE, 0, 0, 0);
+        assertRefused("absurd sequence 9223372036854775807");
+        header.encode(Header.TYPE_FRAME, 0, 0, 8, Long.MAX_VALUE - 1, 0, 0, 0);
+        header.validate(ANY);
+        header.encode(Header.TYPE_END, 0, 0, 0, Long.MAX_VALUE, 0, 0, 0);
+        header.validate(ANY);
+    }
+
+    @Test
+    void aReceiverCanHaveBeenToldOfMoreLostBytesThanThereArePositions() throws Exception {
+        header.progress(Header.TYPE_ACK, 0, new Progress(false, false, new Place(2, 200), 8, 300));
+        header.validate(ANY);
+    }
 }
