@@ -196,7 +196,7 @@ public final class Receiver implements AutoCloseable {
                 verifier.wrongBytes(),
                 verifier.uncheckedBytes(),
                 sum(place -> place.lostBytes),
-                sum(place -> place.skippedBytes) + verifier.gapBytes(),
+                StreamPlace.sum(sum(place -> place.skippedBytes), verifier.gapBytes()),
                 connections,
                 restarts,
                 corrupt,
@@ -205,8 +205,7 @@ public final class Receiver implements AutoCloseable {
     }
 
     private long sum(ToLongFunction<StreamPlace> count) {
-        return count.applyAsLong(gone)
-                + places.values().stream().mapToLong(count).sum();
+        return places.values().stream().mapToLong(count).reduce(count.applyAsLong(gone), StreamPlace::sum);
     }
 
     /** Null if it lingers, and nobody comes. */
@@ -438,10 +437,11 @@ public final class Receiver implements AutoCloseable {
         boolean frame = header.type() == Header.TYPE_FRAME;
         place.isNew = false;
         place.ended = !frame;
-        place.frames += frame ? 1 : 0;
-        place.bytes += header.payloadBytes();
-        place.lostBytes += header.lostBytes();
-        place.skippedBytes += Math.max(0, header.sourceOffset() - place.nextPosition - header.lostBytes());
+        place.frames = StreamPlace.sum(place.frames, frame ? 1 : 0);
+        place.bytes = StreamPlace.sum(place.bytes, header.payloadBytes());
+        place.lostBytes = StreamPlace.sum(place.lostBytes, header.lostBytes());
+        place.skippedBytes = StreamPlace.sum(
+                place.skippedBytes, Math.max(0, header.sourceOffset() - place.nextPosition - header.lostBytes()));
         place.nextPosition = header.sourceOffset() + (header.emitted() ? 0 : header.payloadBytes());
         place.nextSequence = header.sequence() + (frame ? 1 : 0);
         unacknowledgedBytes += Header.BYTES + header.payloadBytes();

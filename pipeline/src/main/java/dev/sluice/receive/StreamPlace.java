@@ -29,10 +29,15 @@ final class StreamPlace {
 
     /** Counts what came of another stream, too. */
     void add(StreamPlace other) {
-        frames += other.frames;
-        bytes += other.bytes;
-        lostBytes += other.lostBytes;
-        skippedBytes += other.skippedBytes;
+        frames = sum(frames, other.frames);
+        bytes = sum(bytes, other.bytes);
+        lostBytes = sum(lostBytes, other.lostBytes);
+        skippedBytes = sum(skippedBytes, other.skippedBytes);
+    }
+
+    /** Of counts that a sender may have made up: what is too large stays the largest there is. */
+    static long sum(long count, long more) {
+        return more > Long.MAX_VALUE - count ? Long.MAX_VALUE : count + more;
     }
 
     Progress progress() {

@@ -28,6 +28,9 @@ final class Verifier {
     private static final Logger LOG = LoggerFactory.getLogger(Verifier.class);
     private static final int MOST_REPORTS = 10;
 
+    /** At the last position there is. */
+    private static final long MOST_WORD = Long.MAX_VALUE >>> 3;
+
     private Run run = Run.UNKNOWN;
 
     /** Where the next byte belongs in the source's stream; of a cut run, the least it can be. */
@@ -125,12 +128,12 @@ final class Verifier {
         long least = position >>> 3;
         for (int at = bytes.position(); at < end; at += Long.BYTES) {
             long found = bytes.getLong(at);
-            if (found < least) {
+            if (found < least || found > MOST_WORD) {
                 wrongBytes += Long.BYTES;
                 position = least << 3;
                 report("word 0x%016x where 0x%016x or more should be", found, least);
             } else {
-                gapBytes += run == Run.UNKNOWN ? (found - least) << 3 : 0;
+                gapBytes = StreamPlace.sum(gapBytes, run == Run.UNKNOWN ? (found - least) << 3 : 0);
                 least = found + 1;
             }
         }

@@ -8,6 +8,7 @@ import dev.sluice.device.Pattern;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
+import dev.sluice.wire.Place;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -20,6 +21,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.FutureTask;
 import java.util.zip.CRC32C;
@@ -545,5 +547,16 @@ final class ReceiverTest {
                 .doesNotContain("\n")
                 .contains("\"bytes\":2000")
                 .contains("\"problem\":\"\"");
+    }
+
+    @Test
+    void lossThatCannotBeAddedUpIsTheLargestThereIs() throws Exception {
+        long most = Long.MAX_VALUE - 100;
+        Report report = receive(
+                options(Framing.SLUICE),
+                new Stream().frame(0, most, most, 0).frame(1, most, most, 0).end(2, most, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.lostBytes()).isEqualTo(Long.MAX_VALUE);
+        assertThat(report.skippedBytes()).isZero();
     }
 }

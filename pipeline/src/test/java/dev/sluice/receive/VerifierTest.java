@@ -176,4 +176,20 @@ final class VerifierTest {
         check(Verifier.Run.UNCHECKED, 3, kept);
         assertCounts(verifier, 0, 0, kept.length, 0);
     }
+
+    @Test
+    void aWordBeyondTheLastPositionIsWrongAndNoGap() {
+        check(Verifier.Run.UNKNOWN, 0, words(0, 1L << 60, Long.MAX_VALUE, 1));
+        assertCounts(verifier, 32, 16, 0, 0);
+        check(Verifier.Run.CUT, 0, words(Long.MAX_VALUE, 0));
+        assertCounts(verifier, 48, 24, 0, 0);
+    }
+
+    @Test
+    void gapsThatCannotBeAddedUpAreTheLargestThereIs() {
+        for (int connection = 0; connection < 3; connection++) {
+            check(Verifier.Run.UNKNOWN, 0, words((1L << 60) - 1));
+        }
+        assertCounts(verifier, 24, 0, 0, Long.MAX_VALUE);
+    }
 }
