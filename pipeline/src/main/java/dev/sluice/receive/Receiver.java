@@ -211,7 +211,8 @@ public final class Receiver implements AutoCloseable {
     /** Null if it lingers, and nobody comes. */
     private @Nullable Incoming nextConnection() throws IOException {
         if (server != null) {
-            server.socket().setSoTimeout(lingering ? (int) silence.toMillis() : 0);
+            // A sender may say a time that is longer than any that a socket waits.
+            server.socket().setSoTimeout(lingering ? (int) Math.min(silence.toMillis(), Integer.MAX_VALUE) : 0);
             try {
                 return new IncomingSocket(server.socket().accept().getChannel());
             } catch (SocketTimeoutException e) {

@@ -559,4 +559,29 @@ final class ReceiverTest {
         assertThat(report.lostBytes()).isEqualTo(Long.MAX_VALUE);
         assertThat(report.skippedBytes()).isZero();
     }
+
+    @Test
+    void aSenderThatWantsToBeWaitedForLongerThanASocketWaitsIsWaitedForAsLongAsThat() throws Exception {
+        byte[] hello = new byte[Header.BYTES];
+        new Header(MemorySegment.ofArray(hello)).hello(0, 1, 0, IDENTITY, Place.START, Duration.ofDays(30));
+        try (Receiver receiver = new Receiver(ANY_PORT, reconnecting(null))) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            SocketChannel sender = SocketChannel.open(receiver.address());
+            sender.write(ByteBuffer.wrap(hello));
+            sender.write(ByteBuffer.wrap(new Stream().end(0, 0, 0).toArray()));
+            ByteBuffer said = ByteBuffer.allocate(2 * Header.BYTES);
+            while (said.hasRemaining()) {
+                sender.read(said); // the WELCOME, and the ACK of the END, so that only the reset is new to it
+            }
+            sender.setOption(StandardSocketOptions.SO_LINGER, 0);
+            sender.close();
+            try (SocketChannel again = SocketChannel.open(receiver.address())) {
+                again.write(ByteBuffer.wrap(hello));
+                again.shutdownOutput();
+                assertThat(report.get().problem()).isEmpty();
+                assertThat(report.get().connections()).isEqualTo(2);
+            }
+        }
+    }
 }
