@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.receive;
 
+import dev.sluice.wire.Header;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -46,6 +47,11 @@ final class Recording implements AutoCloseable {
     private static final int SLOT_BYTES = 8192;
     private static final int HEAD_BYTES = 40;
     private static final int STREAM_BYTES = 72;
+
+    /** Of a stream, all that cannot be negative: behind its id, flags and identity. */
+    private static final int COUNTS_AT = 16;
+
+    private static final int COUNTS = 6;
     private static final int IS_NEW = 1;
     private static final int ENDED = 2;
 
@@ -167,7 +173,8 @@ final class Recording implements AutoCloseable {
         }
         int streams = slot.getInt(4);
         long end = HEAD_BYTES + (long) streams * STREAM_BYTES;
-        if (streams < 0 || end + 4 > slot.limit() || slot.getInt((int) end) != crcOf((int) end)) {
+        boolean fits = streams >= 0 && streams <= Header.MOST_STREAMS && end + 4 <= slot.limit();
+        if (!fits || slot.getInt((int) end) != crcOf((int) end) || !isPossible(streams)) {
             return false;
         }
         if (slot.getLong(8) < generation) {
@@ -195,6 +202,19 @@ final class Recording implements AutoCloseable {
             places.put(id, place);
         }
         return true;
+    }
+
+    /** Whether a slot holds what was written to one: a CRC proves no more than that it is as somebody left it. */
+    private boolean isPossible(int streams) {
+        boolean possible = slot.getLong(8) >= 0 && slot.getLong(8) < Long.MAX_VALUE; // it will be written once more
+        possible &= slot.getLong(16) >= 0 && slot.getLong(24) >= 0;
+        for (int stream = 0; stream < streams; stream++) {
+            int counts = HEAD_BYTES + stream * STREAM_BYTES + COUNTS_AT;
+            for (int at = counts; at < counts + COUNTS * Long.BYTES; at += Long.BYTES) {
+                possible &= slot.getLong(at) >= 0;
+            }
+        }
+        return possible;
     }
 
     private int crcOf(int bytes) {

@@ -584,4 +584,38 @@ final class ReceiverTest {
             }
         }
     }
+
+    /** A place file whose last slot has another number somewhere, and the right CRC. */
+    private void assertNotGoneOnWith(int at, long value) throws Exception {
+        Path file = folder.resolve("file");
+        Path place = folder.resolve("file.place");
+        Files.deleteIfExists(file);
+        Files.deleteIfExists(place);
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(3).cut(10));
+        byte[] bytes = Files.readAllBytes(place);
+        ByteBuffer slots = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int slot = slots.getInt(0) == 0 ? 8192 : 0;
+        Arrays.fill(bytes, 8192 - slot, Math.min(bytes.length, 8192 - slot + 8192), (byte) 0);
+        int end = slot + 40 + 72;
+        slots.putLong(slot + at, value);
+        CRC32C crc = new CRC32C();
+        crc.update(bytes, slot, end - slot);
+        slots.putInt(end, (int) crc.getValue());
+        Files.write(place, bytes);
+        byte[] recorded = Files.readAllBytes(file);
+        assertThatThrownBy(() -> receiveAndRecord(file, Framing.SLUICE, new Stream()))
+                .hasMessageContaining("does not say how far it is whole");
+        assertThat(Files.readAllBytes(file)).isEqualTo(recorded);
+    }
+
+    @Test
+    void aPlaceThatNoReceiverWroteIsNotGoneOnWith() throws Exception {
+        assertNotGoneOnWith(8, -1);
+        assertNotGoneOnWith(8, Long.MAX_VALUE);
+        assertNotGoneOnWith(16, -1);
+        assertNotGoneOnWith(24, -1);
+        for (int count = 0; count < 6; count++) {
+            assertNotGoneOnWith(40 + 16 + count * Long.BYTES, Long.MIN_VALUE);
+        }
+    }
 }
