@@ -25,6 +25,11 @@ public final class SinkStream {
     private long wanted;
     private long sentBytes;
     private long sentLostBytes;
+
+    /** What it had, by its own word, when it connected last: only what was sent after that can be lost on its way. */
+    private long hadBytes;
+
+    private long hadLostBytes;
     private long undeliveredBytes;
 
     /** Written between connections; read by whoever makes the next one. */
@@ -114,19 +119,23 @@ public final class SinkStream {
             wanted = 0;
             sentBytes = 0;
             sentLostBytes = 0;
+            hadBytes = 0;
+            hadLostBytes = 0;
             return 0;
         }
         wanted = progress.next().sequence();
         long gone = 0;
         if (!held) {
-            gone = Math.max(0, sentBytes - progress.receivedBytes());
-            long lostAgain = Math.max(0, sentLostBytes - progress.lostBytes());
+            gone = Math.clamp(sentBytes - progress.receivedBytes(), 0, sentBytes - hadBytes);
+            long lostAgain = Math.clamp(sentLostBytes - progress.lostBytes(), 0, sentLostBytes - hadLostBytes);
             undeliveredBytes += gone + lostAgain;
             droppedBytes += gone;
             announcedBytes -= lostAgain;
         }
         sentBytes = progress.receivedBytes();
         sentLostBytes = progress.lostBytes();
+        hadBytes = sentBytes;
+        hadLostBytes = sentLostBytes;
         return gone;
     }
 
