@@ -13,12 +13,16 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToIntFunction;
+import java.util.regex.Pattern;
 
 /**
  * What is wrong with a configuration, collected until all of it has been read. Typesafe Config knows the lines of what it
  * read; the columns are looked up in the text.
  */
 public final class Problems {
+
+    private static final int MOST_CHARACTERS = 2000;
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cntrl}\\x{2028}\\x{2029}]");
 
     private final List<Problem> found = new ArrayList<>();
 
@@ -96,7 +100,16 @@ public final class Problems {
             List<SourceLine> lines = sources.computeIfAbsent(file, Problems::lines);
             column = line <= lines.size() ? place.applyAsInt(lines.get(line - 1)) : lines.isEmpty() ? 0 : 1;
         }
-        found.add(new Problem(file, line, column, text));
+        found.add(new Problem(file, line, column, oneLine(text)));
+    }
+
+    /** What a file has in quotes may be anything: a problem is one line, and one that can be looked at. */
+    private static String oneLine(String text) {
+        String cut = text.length() > MOST_CHARACTERS ? text.substring(0, MOST_CHARACTERS) + "…" : text;
+        return UNPRINTABLE
+                .matcher(cut)
+                .replaceAll(
+                        found -> String.format("\\\\u%04x", (int) found.group().charAt(0)));
     }
 
     private static List<SourceLine> lines(String file) {
