@@ -37,6 +37,9 @@ public final class Settings {
 
     private static final Pattern PLAIN_NUMBER = Pattern.compile("[-+0-9.eE]+");
 
+    /** An exponent, with a unit behind it. */
+    private static final Pattern HUGE_SIZE = Pattern.compile("[0-9.][eE][-+]?[0-9]+[^0-9]*[a-zA-Z]");
+
     private final String node;
     private final ConfigObject given;
     private final ConfigObject defaults;
@@ -263,7 +266,11 @@ public final class Settings {
     }
 
     private static long sizeBytes(Config config) {
-        boolean plain = PLAIN_NUMBER.matcher(config.getString("v")).matches();
+        String written = config.getString("v");
+        if (HUGE_SIZE.matcher(written).find()) {
+            throw new ConfigException.BadValue("v", "written with an exponent"); // all of its digits would be computed
+        }
+        boolean plain = PLAIN_NUMBER.matcher(written).matches();
         return plain ? wholeNumber(config) : config.getBytes("v");
     }
 
