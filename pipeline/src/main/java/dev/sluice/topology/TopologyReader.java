@@ -115,6 +115,7 @@ public final class TopologyReader {
         reader.warnings.source(name, text);
         return reader.guard(
                 ConfigOriginFactory.newFile(name),
+                text,
                 () -> ConfigFactory.parseString(
                         text, ConfigParseOptions.defaults().setOriginDescription(name)));
     }
@@ -125,24 +126,36 @@ public final class TopologyReader {
             problems.add(origin, Files.exists(file) ? "is not a file that can be read" : "does not exist");
             return new Invalid(problems.sorted());
         }
+        String text;
         try {
-            Files.readString(file); // Typesafe Config would replace what is not UTF-8 without a word
+            text = Files.readString(file); // Typesafe Config would replace what is not UTF-8 without a word
         } catch (IOException e) {
             problems.add(origin, e instanceof CharacterCodingException ? "is not UTF-8 text" : "cannot be read");
             return new Invalid(problems.sorted());
         }
         return guard(
                 origin,
+                text,
                 () -> ConfigFactory.parseFile(
                         file.toFile(), ConfigParseOptions.defaults().setAllowMissing(false)));
     }
 
-    private Result guard(ConfigOrigin origin, Supplier<Config> parser) {
+    private Result guard(ConfigOrigin origin, String text, Supplier<Config> parser) {
+        int tooLongFrom = Expansion.tooLongFrom(text);
+        if (tooLongFrom > 0) {
+            problems.add(
+                    origin.withLineNumber(tooLongFrom),
+                    "makes the text too long: what is put in here has been put in too often before, one in the other");
+            return new Invalid(problems.sorted());
+        }
         try {
             Topology topology = build(parser.get().resolve(), origin);
             if (topology != null && problems.isEmpty()) {
                 return new Valid(topology);
             }
+        } catch (StackOverflowError e) {
+            // Typesafe Config calls itself for each level, and has no limit of its own.
+            problems.add(origin, "has sections, lists or keys that are nested too deeply to be read");
         } catch (ConfigException e) {
             String message = plain(e, origin);
             Matcher substitution = SUBSTITUTION.matcher(message);

@@ -754,4 +754,59 @@ final class TopologyReaderTest {
                         .entrySet()
                         .size());
     }
+
+    @Test
+    void whatIsNestedTooDeeplyIsAProblem() throws IOException {
+        assertThat(problems(write("x = " + "[".repeat(100_000))))
+                .containsExactly("has sections, lists or keys that are nested too deeply to be read");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"${v%1$d}${v%1$d}", "[${v%1$d}, ${v%1$d}]", "{ p = ${v%1$d}, q = ${v%1$d} }"})
+    void substitutionsThatMultiplyAreAProblemBeforeTheyArePutIn(String twice) throws IOException {
+        StringBuilder text = new StringBuilder("v0 = [1]\n");
+        for (int i = 0; i < 40; i++) {
+            text.append("v")
+                    .append(i + 1)
+                    .append(" = ")
+                    .append(String.format(twice, i))
+                    .append('\n');
+        }
+        assertThat(problems(write(text.toString()))).singleElement().asString().contains("makes the text too long");
+    }
+
+    @Test
+    void aValueThatIsDoubledAgainAndAgainIsAProblemToo() throws IOException {
+        assertThat(problems(write("a = x\n" + "a = ${a}${a}\n".repeat(40))))
+                .singleElement()
+                .asString()
+                .contains("makes the text too long");
+    }
+
+    @Test
+    void substitutionsThatDoNotMultiplyAreFineHoweverMany() throws IOException {
+        StringBuilder sinks = new StringBuilder();
+        for (int i = 0; i < 50; i++) {
+            sinks.append("s")
+                    .append(i)
+                    .append(" { type = tcp, from = a, connect = ${pekko.host}\":\"${pekko.port} }\n");
+        }
+        valid("pekko { host = localhost, port = 7000 }\n" + file(SOURCE, sinks.toString()));
+    }
+
+    @Test
+    void aKeyOfSeveralLinesIsToldInOne() throws IOException {
+        assertThat(problems(write(file(SOURCE, SINK) + "sluice.\"a\\nb\" = 1\n")))
+                .singleElement()
+                .asString()
+                .contains("sluice.a\\u000ab is not a setting here");
+    }
+
+    @Test
+    void aSizeWithAnExponentIsRefusedWithoutItsDigits() throws IOException {
+        assertThat(problems(write(file("a { type = simulated, buffer-size = 1e999999999MiB }", SINK))))
+                .singleElement()
+                .asString()
+                .contains("which is not a size such as 4096");
+    }
 }
