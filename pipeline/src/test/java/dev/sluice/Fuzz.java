@@ -12,8 +12,6 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import java.util.regex.Pattern;
@@ -34,6 +32,8 @@ public final class Fuzz {
 
     /** So much of a message tells what it is about. */
     private static final int KIND = 32;
+
+    private static final int MOST_KINDS = 40;
 
     private static final Pattern DETAIL = Pattern.compile("0x[0-9a-f]+|\"[^\"]*\"|-?[0-9]+");
 
@@ -87,25 +87,23 @@ public final class Fuzz {
 
     public static void run(String what, Duration time, Case test) throws Exception {
         Logger log = (Logger) LoggerFactory.getLogger("dev.sluice");
-        Level before = log.getLevel();
+        Level level = log.getLevel();
         log.setLevel(Level.OFF); // each input is told there, and wrong on purpose
         Tally tally = new Tally();
         FutureTask<Void> all = new FutureTask<>(() -> runAll(what, time, test, tally), null);
         Thread worker = Thread.ofPlatform().daemon().name("fuzz").start(all);
         try {
-            for (long done = -1; !all.isDone(); ) {
-                check(tally.inputs != done, () -> "no end after " + HANG.toSeconds() + " s, " + where(tally) + " at "
-                        + Arrays.toString(worker.getStackTrace()));
+            for (long done = -1; !worker.join(HANG); ) {
+                long before = done;
                 done = tally.inputs;
-                try {
-                    all.get(HANG.toSeconds(), TimeUnit.SECONDS);
-                } catch (TimeoutException e) {
-                    continue; // looks whether there were other inputs meanwhile
-                }
+                check(
+                        done != before,
+                        () -> "no end after " + HANG.toSeconds() + " s, " + where(tally) + " at "
+                                + Arrays.toString(worker.getStackTrace()));
             }
             all.get();
         } finally {
-            log.setLevel(before);
+            log.setLevel(level);
         }
     }
 
@@ -115,22 +113,23 @@ public final class Fuzz {
         long first = only != null ? only : System.nanoTime();
         long began = System.nanoTime();
         System.out.printf("%s: from -Dsluice.seed=%d on%n", what, first);
-        tally.seed = first;
+        long seed = first;
         do {
+            tally.seed = seed;
             try {
-                test.run(new SplittableRandom(tally.seed), tally);
+                test.run(new SplittableRandom(seed), tally);
             } catch (Throwable e) { // whatever it is, its input must be told
                 throw new AssertionError(where(tally) + ": " + e, e);
             }
-            tally.seed = tally.seed + 1;
-        } while (only == null
-                && (wanted != null ? tally.inputs < wanted : System.nanoTime() - began < time.toNanos()));
+            seed++;
+        } while (only == null && (wanted != null ? tally.inputs < wanted : System.nanoTime() - began < time.toNanos()));
         double seconds = (System.nanoTime() - began) / 1e9;
         System.out.printf(
                 "%s: %,d inputs in %,d cases and %.1f s, at most %,d bytes allocated for one%n",
-                what, tally.inputs, tally.seed - first, seconds, tally.mostAllocated);
+                what, tally.inputs, seed - first, seconds, tally.mostAllocated);
         tally.kinds.entrySet().stream()
                 .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+                .limit(MOST_KINDS)
                 .forEach(kind -> System.out.printf("%,14d  %s%n", kind.getValue(), kind.getKey()));
     }
 

@@ -63,7 +63,8 @@ final class HandshakeFuzzTest {
         if (random.nextBoolean()) {
             answers.add(HostileStream.header(Header::keepAlive));
         }
-        byte[] bytes = answers.harm(random.nextInt(4), List.copyOf(answers.messages())).toBytes(true);
+        byte[] bytes =
+                answers.harm(random.nextInt(4), List.copyOf(answers.messages())).toBytes(true);
         HostileReceiver receiver = new HostileReceiver(bytes, fd, random);
         tally.begin(bytes);
         Handshake handshake = new Handshake(receiver, SESSION, streams, false, reactor, event -> {});

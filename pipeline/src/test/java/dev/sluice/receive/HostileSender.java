@@ -4,10 +4,10 @@ package dev.sluice.receive;
 import dev.sluice.Fuzz;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.WireException;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.io.IOException;
 import java.util.random.RandomGenerator;
 
 /**

@@ -139,9 +139,7 @@ final class ReceiverFuzzTest {
                 String problem = receiver.receiveFrom(connection);
                 tally.end(
                         problem.isEmpty() ? "ended well" : problem,
-                        MOST_BYTES
-                                + connection.answers() * MOST_BYTES_PER_ANSWER
-                                + bytes.length * MOST_BYTES_PER_BYTE);
+                        MOST_BYTES + connection.answers() * MOST_BYTES_PER_ANSWER + bytes.length * MOST_BYTES_PER_BYTE);
                 checkReport(receiver.report(Duration.ZERO, problem), said, framing);
                 if (!harmed && framing == Framing.SLUICE) {
                     harmed = problem.isEmpty() || !connection.brokenBecause().isEmpty();

@@ -156,9 +156,7 @@ final class OutboxFuzzTest {
                 int id = streams.get(number).id();
                 Progress has = progress(number, false);
                 more.add(HostileStream.header(
-                        random.nextInt(8) == 0
-                                ? Header::keepAlive
-                                : h -> h.progress(Header.TYPE_ACK, id, has)));
+                        random.nextInt(8) == 0 ? Header::keepAlive : h -> h.progress(Header.TYPE_ACK, id, has)));
             }
             if (random.nextInt(8) == 0) {
                 stream.harm(1, others);
@@ -212,8 +210,7 @@ final class OutboxFuzzTest {
             return connection.peerClosed() ? "left" : "stayed";
         }
 
-        private @Nullable Transfer step(
-                Connection connection, HostileReceiver receiver, @Nullable Transfer before)
+        private @Nullable Transfer step(Connection connection, HostileReceiver receiver, @Nullable Transfer before)
                 throws IOException {
             Transfer sending = before;
             switch (random.nextInt(4)) {

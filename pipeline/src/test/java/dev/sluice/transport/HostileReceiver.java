@@ -46,12 +46,14 @@ public final class HostileReceiver implements Transport {
     }
 
     @Override
+    @SuppressWarnings("restricted") // reads what the kernel would
     public Progress send(Transfer transfer) {
         while (transfer.leftBytes() > 0) {
             if (random.nextInt(8) == 0) {
                 return Progress.AWAIT_WRITABLE;
             }
-            MemorySegment next = MemorySegment.ofAddress(transfer.iovecAddress()).reinterpret(2 * Long.BYTES);
+            MemorySegment next =
+                    MemorySegment.ofAddress(transfer.iovecAddress()).reinterpret(2 * Long.BYTES);
             long length = Iovec.length(next, 0);
             long taken = random.nextInt(4) > 0 ? length : 1 + random.nextLong(length);
             heard.writeBytes(MemorySegment.ofAddress(Iovec.address(next, 0))

@@ -105,14 +105,14 @@ public final class HostileStream {
         }
         int[] field = FIELDS[random.nextInt(FIELDS.length)];
         ByteBuffer bytes = ByteBuffer.wrap(message).order(ByteOrder.LITTLE_ENDIAN);
-        long was = field[1] == 8 ? bytes.getLong(field[0]) : field[1] == 4 ? bytes.getInt(field[0]) : bytes.get(field[0]);
-        long value =
-                switch (random.nextInt(4)) {
-                    case 0 -> was + random.nextLong(-9, 10);
-                    case 1 -> random.nextLong() >>> random.nextInt(64);
-                    case 2 -> INTERESTING[random.nextInt(INTERESTING.length)];
-                    default -> INTERESTING[random.nextInt(INTERESTING.length)] - was;
-                };
+        long was =
+                field[1] == 8 ? bytes.getLong(field[0]) : field[1] == 4 ? bytes.getInt(field[0]) : bytes.get(field[0]);
+        long value = switch (random.nextInt(4)) {
+            case 0 -> was + random.nextLong(-9, 10);
+            case 1 -> random.nextLong() >>> random.nextInt(64);
+            case 2 -> INTERESTING[random.nextInt(INTERESTING.length)];
+            default -> INTERESTING[random.nextInt(INTERESTING.length)] - was;
+        };
         switch (field[1]) {
             case 1 -> bytes.put(field[0], (byte) value);
             case 2 -> bytes.putShort(field[0], (short) value);
