@@ -80,11 +80,14 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
      * @param plainBytes ordinary sends and writes
      * @param unsettledBytes sent with zero-copy, and not notified before the run ended
      * @param unconfirmedBytes not acknowledged by the receiver's TCP when their connection broke
+     * @param undeliveredBytes lost on their way to a receiver that came back without them, and announced to it
+     * @param framesKnown frames that were not sent, since the receiver had them
      * @param framesRepeated frames begun again on a new connection
      * @param reconnects connections after the first
      * @param noBuffers sends the kernel refused for want of memory (ENOBUFS)
      * @param receivers receivers that connected to it
      * @param refused connections that were refused
+     * @param handshakesFailed connections that did not become ready for frames
      * @param diskFull times that the disk was full
      * @param plainReason why sends are plain, or empty
      * @param toFile whether the sink writes to files
@@ -101,11 +104,14 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             long plainBytes,
             long unsettledBytes,
             long unconfirmedBytes,
+            long undeliveredBytes,
+            long framesKnown,
             long framesRepeated,
             long reconnects,
             long noBuffers,
             long receivers,
             long refused,
+            long handshakesFailed,
             long diskFull,
             String plainReason,
             boolean toFile) {
@@ -124,11 +130,14 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     send.plain.value(),
                     send.outstanding(),
                     counters.unconfirmed.value(),
+                    counters.undelivered.value(),
+                    counters.framesKnown.value(),
                     counters.framesRepeated.value(),
                     counters.reconnects.value(),
                     send.noBuffers.value(),
                     counters.receivers.value(),
                     counters.refused.value(),
+                    counters.handshakesFailed.value(),
                     counters.diskFull.value(),
                     send.plainReason(),
                     counters.toFile());
@@ -265,6 +274,23 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     "%,d bytes were not acknowledged when their connection broke",
                     sink.unconfirmedBytes());
         }
+        if (sink.undeliveredBytes() > 0) {
+            line(
+                    text,
+                    "undelivered",
+                    "%,d bytes were lost with their connection, and announced as lost",
+                    sink.undeliveredBytes());
+        }
+        if (sink.framesKnown() > 0) {
+            line(text, "known", "%,d frames were not sent, since the receiver had them", sink.framesKnown());
+        }
+        if (sink.handshakesFailed() > 0) {
+            line(
+                    text,
+                    "handshakes",
+                    "%,d failed: the peer spoke something else, too slowly, or without the key",
+                    sink.handshakesFailed());
+        }
         if (sink.noBuffers() > 0) {
             line(
                     text,
@@ -337,11 +363,14 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         fields.put("plain_bytes", sink.plainBytes());
         fields.put("unsettled_bytes", sink.unsettledBytes());
         fields.put("unconfirmed_bytes", sink.unconfirmedBytes());
+        fields.put("undelivered_bytes", sink.undeliveredBytes());
+        fields.put("frames_known", sink.framesKnown());
         fields.put("frames_repeated", sink.framesRepeated());
         fields.put("reconnects", sink.reconnects());
         fields.put("enobufs", sink.noBuffers());
         fields.put("receivers", sink.receivers());
         fields.put("refused", sink.refused());
+        fields.put("handshakes_failed", sink.handshakesFailed());
         fields.put("disk_full", sink.diskFull());
         fields.put("plain_reason", sink.plainReason());
         return fields;

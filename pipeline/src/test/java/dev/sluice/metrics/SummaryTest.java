@@ -79,4 +79,24 @@ final class SummaryTest {
                 .doesNotContain("reconnects");
         assertThat(Summary.of(counters, Duration.ofSeconds(1)).json()).contains("\"receivers\":3", "\"refused\":1");
     }
+
+    @Test
+    void whatBecameOfBrokenAndFailedConnectionsIsToldIfThereWereAny() {
+        RunCounters counters = new RunCounters();
+        SinkCounters net = counters.sink("net");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text())
+                .doesNotContain("undelivered", "known", "handshakes");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).json())
+                .contains("\"undelivered_bytes\":0", "\"frames_known\":0", "\"handshakes_failed\":0");
+        net.undelivered.add(4096);
+        net.framesKnown.add(7);
+        net.handshakesFailed.add(2);
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text())
+                .contains(
+                        "undelivered  4,096 bytes were lost with their connection, and announced as lost\n",
+                        "known        7 frames were not sent, since the receiver had them\n",
+                        "handshakes   2 failed: the peer spoke something else, too slowly, or without the key\n");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).json())
+                .contains("\"undelivered_bytes\":4096", "\"frames_known\":7", "\"handshakes_failed\":2");
+    }
 }
