@@ -51,6 +51,7 @@ public final class Libc {
     private static final MethodHandle FTRUNCATE = function("ftruncate64", INT, LONG_LONG);
     private static final MethodHandle MMAP = bind("mmap64", POINTER, POINTER, SIZE_T, INT, INT, INT, LONG_LONG);
     private static final MethodHandle GETPAGESIZE = function("getpagesize");
+    private static final MethodHandle GETEUID = function("geteuid");
     private static final MethodHandle MUNMAP = function("munmap", POINTER, SIZE_T);
     private static final MethodHandle SOCKET = function("socket", INT, INT, INT);
     private static final MethodHandle BIND = function("bind", INT, POINTER, INT);
@@ -196,6 +197,15 @@ public final class Libc {
     public static int pageBytes() {
         try {
             return (int) (long) GETPAGESIZE.invokeExact();
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** geteuid(2): the user whose rights this process has; the bits of an unsigned number. */
+    public static int effectiveUser() {
+        try {
+            return (int) (long) GETEUID.invokeExact();
         } catch (Throwable t) {
             throw bug(t);
         }

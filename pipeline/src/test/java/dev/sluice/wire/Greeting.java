@@ -6,6 +6,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 
 /** What the ends of a connection say before the first frame, for tests that are one of them. */
@@ -37,6 +40,30 @@ public final class Greeting {
             welcome.writeBytes(bytes.clone());
         }
         socket.getOutputStream().write(welcome.toByteArray());
+    }
+
+    /** As an end that may have the key; what the other end sent meanwhile, to its last byte. */
+    public static byte[] authenticate(Socket socket, Authentication authentication) throws IOException {
+        ByteArrayOutputStream heard = new ByteArrayOutputStream();
+        byte[] bytes = new byte[Header.BYTES];
+        Header header = new Header(MemorySegment.ofArray(bytes));
+        socket.getOutputStream().write(authentication.begin());
+        while (!authentication.done()) {
+            int got = socket.getInputStream().readNBytes(bytes, 0, bytes.length);
+            heard.write(bytes, 0, got);
+            if (got < bytes.length) {
+                break;
+            }
+            socket.getOutputStream().write(authentication.take(header));
+        }
+        return heard.toByteArray();
+    }
+
+    /** A file with this key that only its owner can read. */
+    public static KeyFile keyFile(Path file, String key) throws IOException {
+        Files.writeString(file, key + "\n");
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+        return new KeyFile(file);
     }
 
     /** The HELLO of a sender with one stream, numbered 0. */
