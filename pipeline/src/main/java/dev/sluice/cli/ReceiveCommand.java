@@ -5,16 +5,21 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigRenderOptions;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
+import dev.sluice.topology.Cidr;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.KeyFile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -57,6 +62,20 @@ final class ReceiveCommand implements Callable<Integer> {
                     "When a connection breaks off, wait for the sender to come back, or connect again, until END.")
     private boolean reconnect;
 
+    @Option(
+            names = "--key-file",
+            paramLabel = "FILE",
+            description = "Take frames only from a sender that proves it has the same key.")
+    private @Nullable Path keyFile;
+
+    @Option(
+            names = "--allow",
+            paramLabel = "CIDR",
+            split = ",",
+            description =
+                    "With --listen: where a sender may be, such as 192.0.2.0/24,2001:db8::7. Default: everywhere.")
+    private List<String> allow = List.of();
+
     @Option(names = "--json", description = "Print lines of JSON: the address, then the report.")
     private boolean json;
 
@@ -70,7 +89,18 @@ final class ReceiveCommand implements Callable<Integer> {
             case "sluice" -> Framing.SLUICE;
             default -> throw Main.wrong(spec, "--framing", framing, "raw or sluice");
         };
-        Receiver.Options options = new Receiver.Options(chosen, verify, record, reconnect);
+        Path key = keyFile;
+        if (key != null && chosen == Framing.RAW) {
+            throw Main.wrong(spec, "--key-file", key.toString(), "it only with --framing sluice");
+        }
+        List<Cidr> networks = networks();
+        Receiver.Options options = new Receiver.Options(
+                chosen,
+                verify,
+                record,
+                reconnect,
+                key == null ? null : new KeyFile(key),
+                peer -> networks.isEmpty() || networks.stream().anyMatch(network -> network.contains(peer)));
         PrintWriter out = spec.commandLine().getOut();
         try (Receiver receiver = receiver(options)) {
             if (connect == null) {
@@ -92,6 +122,21 @@ final class ReceiveCommand implements Callable<Integer> {
             }
             return report.exitCode();
         }
+    }
+
+    private List<Cidr> networks() {
+        List<Cidr> networks = new ArrayList<>();
+        for (String text : allow) {
+            Cidr network = Cidr.parse(text);
+            if (network == null) {
+                throw new CommandLine.ParameterException(spec.commandLine(), "--allow " + Cidr.problem(text));
+            }
+            networks.add(network);
+        }
+        if (connect != null && !networks.isEmpty()) {
+            throw Main.wrong(spec, "--allow", String.join(",", allow), "it only with --listen");
+        }
+        return List.copyOf(networks);
     }
 
     private Receiver receiver(Receiver.Options options) throws IOException {

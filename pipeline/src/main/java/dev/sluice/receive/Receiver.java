@@ -2,16 +2,17 @@
 package dev.sluice.receive;
 
 import dev.sluice.metrics.Counter;
+import dev.sluice.wire.Authentication;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
+import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -61,9 +63,22 @@ public final class Receiver implements AutoCloseable {
      *     streams have not ended, else it is replaced
      * @param reconnect after a connection that broke off waits for the sender to come back, until END; a receiver that
      *     connects also waits until the sender is there
+     * @param key what the sender must prove to have; null if anybody will do. Only with {@code framing = sluice}
+     * @param allows whether a sender may be at an address, if it is the sender that connects
      */
     public record Options(
-            Framing framing, boolean verify, @Nullable Path record, boolean reconnect) {}
+            Framing framing,
+            boolean verify,
+            @Nullable Path record,
+            boolean reconnect,
+            @Nullable KeyFile key,
+            Predicate<InetAddress> allows) {
+
+        /** From anybody. */
+        public Options(Framing framing, boolean verify, @Nullable Path record, boolean reconnect) {
+            this(framing, verify, record, reconnect, null, address -> true);
+        }
+    }
 
     /** Before it is tried again to connect: short for people, long for a sender that refuses. */
     private static final Duration RECONNECT = Duration.ofMillis(200);
@@ -71,7 +86,7 @@ public final class Receiver implements AutoCloseable {
     private final Options options;
 
     /** Null if it is the receiver that connects. */
-    private final @Nullable ServerSocketChannel server;
+    private final @Nullable Entrance entrance;
 
     /** Where the sender listens, or where this does. */
     private final InetSocketAddress address;
@@ -89,6 +104,9 @@ public final class Receiver implements AutoCloseable {
     private int connections;
     private int restarts;
     private int corrupt;
+
+    /** Senders that this connected to, and that did not prove that they have the key. */
+    private int unproved;
 
     /** What came of streams whose source began anew. */
     private final StreamPlace gone = new StreamPlace(0);
@@ -109,20 +127,19 @@ public final class Receiver implements AutoCloseable {
 
     /** Listens; port 0 takes any that is free. */
     public Receiver(InetSocketAddress listen, Options options) throws IOException {
-        this(listen, listening(listen), options);
+        this(listen, entrance(listen, options), options);
     }
 
-    private Receiver(InetSocketAddress address, @Nullable ServerSocketChannel server, Options options)
-            throws IOException {
-        this.address = server == null ? address : (InetSocketAddress) server.getLocalAddress();
-        this.server = server;
+    private Receiver(InetSocketAddress address, @Nullable Entrance entrance, Options options) throws IOException {
+        this.address = entrance == null ? address : entrance.address();
+        this.entrance = entrance;
         this.options = options;
         Path record = options.record();
         try {
             recording = record == null ? null : Recording.open(record, options.framing() == Framing.SLUICE);
         } catch (IOException e) {
-            if (server != null) {
-                server.close();
+            if (entrance != null) {
+                entrance.close();
             }
             throw e;
         }
@@ -133,20 +150,20 @@ public final class Receiver implements AutoCloseable {
 
     /** Connects to a sender that listens, when it is told to receive; the name is looked up then. */
     public static Receiver connecting(String host, int port, Options options) throws IOException {
+        checkKey(options);
         return new Receiver(InetSocketAddress.createUnresolved(host, port), null, options);
     }
 
-    private static ServerSocketChannel listening(InetSocketAddress listen) throws IOException {
-        if (listen.isUnresolved()) {
-            throw new IOException("cannot listen on " + listen.getHostString() + ": the name is not known");
-        }
-        ServerSocketChannel server = ServerSocketChannel.open();
-        try {
-            return server.bind(listen, 1);
-        } catch (IOException e) {
-            server.close();
-            throw new IOException(
-                    "cannot listen on " + listen.getHostString() + ":" + listen.getPort() + ": " + e.getMessage(), e);
+    private static Entrance entrance(InetSocketAddress listen, Options options) throws IOException {
+        checkKey(options);
+        return new Entrance(listen, options.key(), options.allows(), HANDSHAKE);
+    }
+
+    /** One that cannot be used would fail every connection, and its user should hear of it now. */
+    private static void checkKey(Options options) throws IOException {
+        KeyFile key = options.key();
+        if (key != null) {
+            key.read();
         }
     }
 
@@ -173,7 +190,7 @@ public final class Receiver implements AutoCloseable {
                     if (connections++ == 0) {
                         began = System.nanoTime();
                     }
-                    LOG.info("connection {} {}", server == null ? "to" : "from", connection.peer());
+                    LOG.info("connection {} {}", entrance == null ? "to" : "from", connection.peer());
                     problem = receiveFrom(connection);
                 }
                 if (!problem.isEmpty() && options.reconnect()) {
@@ -200,6 +217,7 @@ public final class Receiver implements AutoCloseable {
                 connections,
                 restarts,
                 corrupt,
+                unproved + (entrance == null ? 0 : entrance.turnedAway()),
                 elapsed,
                 problem);
     }
@@ -210,14 +228,9 @@ public final class Receiver implements AutoCloseable {
 
     /** Null if it lingers, and nobody comes. */
     private @Nullable Incoming nextConnection() throws IOException {
-        if (server != null) {
-            // A sender may say a time that is longer than any that a socket waits.
-            server.socket().setSoTimeout(lingering ? (int) Math.min(silence.toMillis(), Integer.MAX_VALUE) : 0);
-            try {
-                return new IncomingSocket(server.socket().accept().getChannel());
-            } catch (SocketTimeoutException e) {
-                return null;
-            }
+        if (entrance != null) {
+            SocketChannel sender = entrance.next(lingering ? silence : Duration.ZERO);
+            return sender == null ? null : new IncomingSocket(sender);
         }
         if (lingering) {
             return null;
@@ -350,13 +363,21 @@ public final class Receiver implements AutoCloseable {
         heardNanos = System.nanoTime();
         long until = heardNanos + HANDSHAKE.toNanos();
         current.clear();
+        String unknown = authenticate(connection, until);
+        if (!unknown.isEmpty()) {
+            unproved++;
+            return unknown;
+        }
         Duration said = HANDSHAKE;
         for (int streams = 1; current.size() < streams; ) {
             if (!fillUntil(connection, until)) {
                 return "the connection closed before the sender said which streams it has" + why(connection);
             }
             buffer.get(headerBytes);
-            header.validate(1 << Header.TYPE_HELLO);
+            header.validate(1 << Header.TYPE_HELLO | 1 << Header.TYPE_CHALLENGE);
+            if (header.type() == Header.TYPE_CHALLENGE) {
+                throw Authentication.asked(Authentication.Role.SENDER);
+            }
             streams = header.streams();
             said = Duration.ofNanos(header.timeNanos());
             if (current.put(header.stream(), place()) != null) {
@@ -369,9 +390,33 @@ public final class Receiver implements AutoCloseable {
         return "";
     }
 
+    /** Whoever came through the entrance has proved that it has the key; a sender that this connected to does so here. */
+    private String authenticate(Incoming connection, long untilNanos) throws IOException {
+        KeyFile key = options.key();
+        if (key == null || entrance != null) {
+            return "";
+        }
+        Authentication authentication = new Authentication(key.read(), Authentication.Role.RECEIVER, true);
+        connection.write(ByteBuffer.wrap(authentication.begin()), HANDSHAKE);
+        try {
+            while (!authentication.done()) {
+                if (!fillUntil(connection, untilNanos)) {
+                    return Authentication.leftBy(Authentication.Role.SENDER) + why(connection);
+                }
+                buffer.get(headerBytes);
+                connection.write(ByteBuffer.wrap(authentication.take(header)), HANDSHAKE);
+            }
+            return "";
+        } catch (WireException e) {
+            return String.valueOf(e.getMessage());
+        }
+    }
+
+    /** Makes one header available; no more is read, since there should be no more before it was answered. */
     private boolean fillUntil(Incoming connection, long untilNanos) throws IOException {
         while (buffer.remaining() < Header.BYTES) {
             buffer.compact();
+            buffer.limit(Header.BYTES);
             boolean more = connection.read(buffer, () -> {
                 long left = untilNanos - System.nanoTime();
                 if (left <= 0) {
@@ -415,7 +460,7 @@ public final class Receiver implements AutoCloseable {
     private void begin(StreamPlace place) throws WireException {
         if (place.isNew) {
             // Who connects to a sender may do so in the middle, and has no claim to what was before.
-            place.nextPosition = server == null ? header.sourceOffset() - header.lostBytes() : 0;
+            place.nextPosition = entrance == null ? header.sourceOffset() - header.lostBytes() : 0;
         }
         if (place.ended) {
             throw new WireException("frame " + header.sequence() + " came after the END of stream " + header.stream());
@@ -578,8 +623,8 @@ public final class Receiver implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        if (server != null) {
-            server.close();
+        if (entrance != null) {
+            entrance.close();
         }
         if (recording != null) {
             recording.close();

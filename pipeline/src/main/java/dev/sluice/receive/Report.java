@@ -23,6 +23,7 @@ import java.util.Map;
  * @param connections connections accepted
  * @param restarts streams that began anew, since their source did
  * @param corrupt connections that were given up for what came over them
+ * @param turnedAway connections that were closed, since they were not allowed or did not prove that they have the key
  * @param elapsed from the first connection to the end
  * @param problem why it ended, if not well; else empty
  */
@@ -38,6 +39,7 @@ public record Report(
         int connections,
         int restarts,
         int corrupt,
+        int turnedAway,
         Duration elapsed,
         String problem) {
 
@@ -66,6 +68,10 @@ public record Report(
                 lostBytes,
                 skippedBytes));
         text.append(newLine);
+        if (turnedAway > 0) {
+            text.append(String.format(
+                    Locale.ROOT, "turned away  %,d connections, not allowed or without the key%n", turnedAway));
+        }
         if (verified) {
             text.append(String.format(Locale.ROOT, "verified %d bytes, %d wrong", verifiedBytes, wrongBytes));
             text.append(
@@ -90,6 +96,7 @@ public record Report(
         fields.put("connections", connections);
         fields.put("restarts", restarts);
         fields.put("corrupt_connections", corrupt);
+        fields.put("turned_away", turnedAway);
         fields.put("elapsed_s", elapsed.toNanos() / 1e9);
         fields.put("mb_per_s", megabytesPerSecond());
         fields.put("problem", problem);

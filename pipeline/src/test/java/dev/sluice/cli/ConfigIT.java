@@ -247,6 +247,10 @@ class ConfigIT {
                 "receive --listen 127.0.0.1",
                 "receive --framing tin",
                 "receive --record",
+                "receive --framing raw --key-file key",
+                "receive --allow host",
+                "receive --allow 10.1.2.3/8",
+                "receive --connect 127.0.0.1:1 --allow 127.0.0.1",
                 "receive extra",
                 "frobnicate"
             })

@@ -4,12 +4,15 @@ package dev.sluice.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
+import dev.sluice.wire.Authentication;
 import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
+import dev.sluice.wire.KeyFile;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
@@ -18,6 +21,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -237,6 +241,49 @@ class ReceiveIT {
                     .isEqualTo(1);
         }
         assertThat(file).hasContent("precious");
+    }
+
+    @Test
+    void whoIsNotAllowedOrHasNoKeyIsCountedAndTheSenderStillAwaited() throws IOException {
+        KeyFile key = Greeting.keyFile(folder.resolve("key"), "a key of which nobody else has heard");
+        try (SluiceProcess receiver = SluiceProcess.start(
+                "receive",
+                "--listen",
+                "127.0.0.1:0",
+                "--json",
+                "--key-file",
+                key.path().toString(),
+                "--allow",
+                "192.0.2.0/24,127.0.0.1")) {
+            String address = receiver.listening();
+            int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
+            send(concat(Greeting.hello(7), frame(0, 0, words(0, 100)), end(1, 800)), port);
+            try (Socket elsewhere = new Socket()) {
+                elsewhere.bind(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.2"), 0));
+                elsewhere.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+                assertThat(elsewhere.getInputStream().read()).isEqualTo(-1);
+            }
+            try (Socket sender = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                Greeting.authenticate(sender, new Authentication(key.read(), Authentication.Role.SENDER, true));
+                sender.getOutputStream().write(concat(Greeting.hello(7), frame(0, 0, words(0, 100)), end(1, 800)));
+                sender.shutdownOutput();
+                sender.getInputStream().transferTo(OutputStream.nullOutputStream());
+            }
+            SluiceProcess.Ended received = receiver.end();
+            assertThat(received.exit()).as("%s", received).isZero();
+            assertThat(received.json().getLong("turned_away")).isEqualTo(2);
+            assertThat(received.json().getLong("frames")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aKeyThatOthersCanReadIsOneSentence() throws IOException {
+        Path key = Greeting.keyFile(folder.resolve("key"), "a key of which nobody else has heard")
+                .path();
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-rw-rw-"));
+        assertRefusedAtStart(
+                SluiceProcess.run("receive", "--listen", "127.0.0.1:0", "--key-file", key.toString()),
+                "the key file " + key + " is open to others than its owner; chmod 600 " + key);
     }
 
     private static void assertRefusedAtStart(SluiceProcess.Ended ended, String... parts) {
