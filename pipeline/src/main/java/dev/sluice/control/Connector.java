@@ -184,6 +184,7 @@ final class Connector {
                 sink.session(),
                 streams,
                 false,
+                true,
                 reactor,
                 events -> self.tell(new Heard()));
         timers.startSingleTimer(new TooSlow(), sink.session().handshakeTimeout());

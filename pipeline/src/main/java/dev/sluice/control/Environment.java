@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.control;
 
+import com.typesafe.config.Config;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import dev.sluice.device.DriverDevice;
 import dev.sluice.filter.Filter;
@@ -10,6 +12,7 @@ import dev.sluice.filter.Problems;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
+import dev.sluice.wire.KeyFile;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.NetworkInterface;
@@ -17,6 +20,7 @@ import java.net.SocketException;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -137,6 +141,7 @@ public final class Environment {
     }
 
     private void check(Topology.Sink sink) {
+        checkKey(sink);
         switch (sink) {
             case Topology.TcpSink tcp -> {
                 try {
@@ -148,6 +153,17 @@ public final class Environment {
             case Topology.ListenSink listen -> checkAddress(listen);
             case Topology.FileSink file -> checkFile(file);
             case Topology.DiscardSink discard -> {}
+        }
+    }
+
+    private void checkKey(Topology.Sink sink) {
+        KeyFile key = sink.key();
+        if (key != null) {
+            try {
+                key.read();
+            } catch (IOException e) {
+                problem("sinks", sink.node(), "auth.key-file", String.valueOf(e.getMessage()));
+            }
         }
     }
 
@@ -182,15 +198,15 @@ public final class Environment {
         }
     }
 
+    /** @param key with a dot, if it is in a section of the node */
     private void problem(String section, Topology.Node node, String key, String text) {
         ConfigOrigin origin = node.origin();
         if (node.written() instanceof ConfigObject written) {
-            ConfigValue value = written.get(key);
-            origin = value != null ? value.origin() : origin;
+            Config config = written.toConfig();
+            origin = config.hasPath(key) ? config.getValue(key).origin() : origin;
         }
-        problems.addKey(
-                origin,
-                List.of("sluice", section, node.name(), key),
-                section + "." + node.name() + "." + key + ": " + text);
+        List<String> keys = new ArrayList<>(List.of("sluice", section, node.name()));
+        keys.addAll(ConfigUtil.splitPath(key));
+        problems.addKey(origin, keys, section + "." + node.name() + "." + key + ": " + text);
     }
 }

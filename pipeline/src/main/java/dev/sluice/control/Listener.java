@@ -15,7 +15,7 @@ import dev.sluice.transport.Transports;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -64,7 +64,11 @@ final class Listener {
     /** Connections that wait to be accepted; they are at once, unless a whole fleet comes back. */
     private static final int BACKLOG = 128;
 
-    /** Connections that are not ready for frames, at once: what somebody who has no business here can take up. */
+    /**
+     * Connections that are not ready for frames, at once: what somebody who has no business here can take up. One more
+     * makes the oldest go, not the newest wait: a receiver needs two round trips, so strangers would have to make as many
+     * connections in that time to keep it out, and not only so many in all of the handshake-timeout.
+     */
     private static final int MOST_GUESTS = 64;
 
     private final ActorContext<Message> context;
@@ -78,8 +82,8 @@ final class Listener {
     /** By slot: who is connected. */
     private final @Nullable String[] peers;
 
-    /** Connections that are not ready for frames. */
-    private final Map<Long, Guest> guests = new HashMap<>();
+    /** Connections that are not ready for frames, the oldest first. */
+    private final Map<Long, Guest> guests = new LinkedHashMap<>();
 
     /** @param peer who it is */
     private record Guest(Handshake handshake, String peer) {}
@@ -211,8 +215,6 @@ final class Listener {
                 refuse(socket, peer, sink.allow().isEmpty() ? "it is not on this machine" : "allow does not name it");
             } else if (freeSlot() < 0) {
                 refuse(socket, peer, "receivers = " + streams.length + ", and as many are connected");
-            } else if (guests.size() >= MOST_GUESTS) {
-                refuse(socket, peer, guests.size() + " others are about to connect");
             } else {
                 // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
                 socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
@@ -228,6 +230,10 @@ final class Listener {
     }
 
     private void greet(TcpSocket socket, String peer) {
+        if (guests.size() == MOST_GUESTS) {
+            Map.Entry<Long, Guest> oldest = guests.entrySet().iterator().next();
+            turnAway(oldest.getKey(), oldest.getValue(), MOST_GUESTS + " others came before it said what it wants");
+        }
         long guest = nextGuest++;
         ActorRef<Message> self = context.getSelf();
         Handshake handshake = new Handshake(
@@ -235,6 +241,7 @@ final class Listener {
                 sink.session(),
                 offered,
                 streams.length > 1,
+                false,
                 reactor,
                 events -> self.tell(new Heard(guest)));
         guests.put(guest, new Guest(handshake, peer));

@@ -29,6 +29,7 @@ import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
 import dev.sluice.transport.RotatingFile;
+import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -257,6 +258,12 @@ final class Pipeline {
     /** Files last: one that is to be replaced is empty from then on, which must not be for nothing. */
     private void openSinks() throws IOException {
         for (Topology.Sink sink : topology.sinks()) {
+            KeyFile key = sink.key();
+            if (key != null && !sinks.containsKey(sink.name())) {
+                readable(sink, key);
+            }
+        }
+        for (Topology.Sink sink : topology.sinks()) {
             if (sink instanceof Topology.ListenSink listen && !sinks.containsKey(sink.name())) {
                 listening.put(sink.name(), Listener.bind(listen));
             }
@@ -267,6 +274,15 @@ final class Pipeline {
                     && !files.containsKey(sink.name())) {
                 files.put(sink.name(), RotatingFile.open(file.file()));
             }
+        }
+    }
+
+    /** One that cannot be used would fail every connection, and its user should hear of it now. */
+    private static void readable(Topology.Sink sink, KeyFile key) throws IOException {
+        try {
+            key.read();
+        } catch (IOException e) {
+            throw new IOException(sink.name() + ": " + e.getMessage(), e);
         }
     }
 

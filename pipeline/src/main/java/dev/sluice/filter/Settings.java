@@ -185,6 +185,23 @@ public final class Settings {
         asked.add(key);
     }
 
+    /**
+     * The settings in a section of the node's own, {@code auth { … }}; null if none was written, or something else, which is
+     * a problem then. Whoever reads them calls their {@link #finish}.
+     */
+    public @Nullable Settings inner(String key) {
+        if (!written(key)) {
+            return null;
+        }
+        if (!(given.get(key) instanceof ConfigObject inner)) {
+            problem(key, "is no section; write " + key + " { … }");
+            return null;
+        }
+        ConfigObject none = ConfigFactory.empty().root();
+        return new Settings(
+                node + "." + key, inner, defaults.get(key) instanceof ConfigObject known ? known : none, problems);
+    }
+
     /** Says what is wrong with a key, after its name: {@code problem("length", "is longer than every")}. */
     public void problem(String key, String text) {
         problems.addKey(origin(key), keys(key), node + "." + key + " " + text);

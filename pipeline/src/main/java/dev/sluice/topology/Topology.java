@@ -14,6 +14,7 @@ import dev.sluice.filter.Problems;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.pekko.stream.javadsl.Flow;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What is to run, as configured and checked: sources, filters and sinks, joined by the names that each takes frames from.
@@ -146,6 +148,11 @@ public record Topology(
         default String name() {
             return node().name();
         }
+
+        /** What its receivers must prove to have; null if nothing. */
+        default @Nullable KeyFile key() {
+            return null;
+        }
     }
 
     /**
@@ -172,7 +179,12 @@ public record Topology(
             int sendBufferBytes,
             Duration connectTimeout,
             Backoff backoff)
-            implements Sink {}
+            implements Sink {
+        @Override
+        public @Nullable KeyFile key() {
+            return session.key();
+        }
+    }
 
     /**
      * {@code type = tcp} that is connected to.
@@ -193,6 +205,11 @@ public record Topology(
             Transports.Options transport,
             int sendBufferBytes)
             implements Sink {
+
+        @Override
+        public @Nullable KeyFile key() {
+            return session.key();
+        }
 
         /** Whether a receiver may be at this address. */
         public boolean allows(InetAddress peer) {

@@ -26,6 +26,7 @@ import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -68,7 +69,7 @@ public final class TopologyReader {
             List.of("connect-timeout", "reconnect-min", "reconnect-max", "reconnect-jitter");
     private static final List<String> LISTEN_ONLY = List.of("receivers", "allow");
     private static final List<String> FRAMED_ONLY =
-            List.of("delivery", "checksums", "handshake-timeout", "peer-timeout");
+            List.of("delivery", "checksums", "handshake-timeout", "peer-timeout", "auth");
 
     private static final Pattern SUBSTITUTION = Pattern.compile("\\$\\{[^}]*}");
 
@@ -466,7 +467,8 @@ public final class TopologyReader {
                 settings.choice("delivery", Delivery.class),
                 settings.flag("checksums"),
                 settings.duration("handshake-timeout", Duration.ofMillis(1)),
-                settings.duration("peer-timeout", Duration.ofMillis(10)));
+                settings.duration("peer-timeout", Duration.ofMillis(10)),
+                key(settings));
         if (!session.framed()) {
             for (String key : FRAMED_ONLY) {
                 if (settings.written(key)) {
@@ -480,6 +482,16 @@ public final class TopologyReader {
                             + "write receivers = 1, or a sink for each");
         }
         return session;
+    }
+
+    private static @Nullable KeyFile key(Settings settings) {
+        Settings auth = settings.inner("auth");
+        if (auth == null) {
+            return null;
+        }
+        KeyFile key = new KeyFile(path(auth, "key-file"));
+        auth.finish();
+        return key;
     }
 
     /** Settings that would do nothing, since they are for a sink that has the other address. */

@@ -2,6 +2,7 @@
 package dev.sluice.wire;
 
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a sink speaks to its receivers.
@@ -10,9 +11,15 @@ import java.time.Duration;
  * @param checksums whether each frame carries a CRC-32C of its payload
  * @param handshakeTimeout what it may take until a connection is ready for frames
  * @param peerTimeout how long a peer may say nothing before it is taken for dead; only with {@code framing = sluice}
+ * @param key what both ends must prove to have; null if anybody will do. Only with {@code framing = sluice}
  */
 public record Session(
-        Framing framing, Delivery delivery, boolean checksums, Duration handshakeTimeout, Duration peerTimeout) {
+        Framing framing,
+        Delivery delivery,
+        boolean checksums,
+        Duration handshakeTimeout,
+        Duration peerTimeout,
+        @Nullable KeyFile key) {
 
     public boolean framed() {
         return framing == Framing.SLUICE;

@@ -3,9 +3,11 @@ package dev.sluice.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.wire.Greeting;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -52,6 +54,35 @@ class CheckIT {
                                 .isEqualTo(
                                         file + ":9:44: sinks.out.connect: the name no-such-host.invalid is not known"),
                         line -> assertThat(line).isEqualTo("5 problems"));
+        assertThat(SluiceProcess.run("check", "--no-environment", file.toString())
+                        .out())
+                .containsExactly(file + ": no problems");
+    }
+
+    @Test
+    void aKeyThatIsNoneIsToldWhereItIsWritten() throws IOException {
+        Path key = Greeting.keyFile(folder.resolve("key"), "a key of which nobody else has heard")
+                .path();
+        Path file = write("""
+                sluice {
+                  sources { a { type = simulated } }
+                  sinks {
+                    out { type = tcp, from = a, connect = "localhost:7000"
+                      auth { key-file = "%1$s" } }
+                    in { type = tcp, from = a, listen = "127.0.0.1:0", auth.key-file = "%1$s-none" }
+                  }
+                }
+                """.formatted(key));
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r-----"));
+        SluiceProcess.Ended check = SluiceProcess.run("check", file.toString());
+        assertThat(check.exit()).isEqualTo(78);
+        assertThat(check.err())
+                .containsExactly(
+                        file + ":5:14: sinks.out.auth.key-file: the key file " + key
+                                + " is open to others than its owner; chmod 600 " + key,
+                        file + ":6:61: sinks.in.auth.key-file: the key file " + key + "-none does not exist; make one: "
+                                + "head -c 32 /dev/urandom | base64 > " + key + "-none; chmod 600 " + key + "-none",
+                        "2 problems");
         assertThat(SluiceProcess.run("check", "--no-environment", file.toString())
                         .out())
                 .containsExactly(file + ": no problems");

@@ -270,4 +270,21 @@ final class SettingsTest {
         settings.finish();
         assertThat(texts()).isEmpty();
     }
+
+    @Test
+    void aSectionHasSettingsOfItsOwn() {
+        Settings settings = settings("s { v = 4096, odd = 1 }, other = 5", "s { w = 7 }");
+        Settings inner = settings.inner("s");
+        assertThat(inner).isNotNull();
+        assertThat(inner.bytes("v", 0)).isEqualTo(4096);
+        assertThat(inner.count("w", 0, 9)).isEqualTo(7);
+        inner.finish();
+        assertThat(settings.inner("none")).isNull();
+        assertThat(settings.inner("other")).isNull();
+        settings.finish();
+        assertThat(texts())
+                .containsExactlyInAnyOrder(
+                        "sinks.daq.s.odd is not a setting here; known are v, w",
+                        "sinks.daq.other is no section; write other { … }");
+    }
 }

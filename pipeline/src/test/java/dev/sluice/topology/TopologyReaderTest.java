@@ -15,6 +15,7 @@ import dev.sluice.transport.TransportChoice;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.io.IOException;
 import java.io.InputStream;
@@ -130,7 +131,13 @@ final class TopologyReaderTest {
                         sink.input(),
                         "::1",
                         7000,
-                        new Session(Framing.RAW, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15)),
+                        new Session(
+                                Framing.RAW,
+                                Delivery.LIVE,
+                                false,
+                                Duration.ofSeconds(10),
+                                Duration.ofSeconds(15),
+                                null),
                         new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
                         1 << 20,
                         Duration.ofSeconds(1),
@@ -149,7 +156,7 @@ final class TopologyReaderTest {
         assertThat(topology.drainTimeout()).hasSeconds(5);
         assertThat(tcp(topology).session())
                 .isEqualTo(new Session(
-                        Framing.SLUICE, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15)));
+                        Framing.SLUICE, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15), null));
         assertThat(tcp(topology).transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
@@ -460,6 +467,23 @@ final class TopologyReaderTest {
                 .containsExactly(Cidr.parse("192.0.2.0/24"));
     }
 
+    @Test
+    void whatReceiversMustHaveIsRead() throws Exception {
+        assertThat(listening("listen = \"127.0.0.1:1\", auth { key-file = \"/etc/sluice/key\" }")
+                        .key())
+                .isEqualTo(new KeyFile(Path.of("/etc/sluice/key")));
+        assertThat(tcp(valid(file(SOURCE, SINK))).key()).isNull();
+        assertThat(listening("listen = \"127.0.0.1:1\", auth = null").key()).isNull();
+    }
+
+    @Test
+    void anAuthWithoutAKeyIsAProblem() throws Exception {
+        assertOneProblem(
+                file(SOURCE, "out { type = tcp, from = a, connect = \"h:1\", auth { } }"),
+                SINKS_LINE,
+                "sinks.out.auth has no key-file; write key-file = text");
+    }
+
     private Topology.ListenSink listening(String settings) throws IOException {
         return (Topology.ListenSink) valid(file(SOURCE, "out { type = tcp, from = a, " + settings + " }"))
                 .sinks()
@@ -491,6 +515,11 @@ final class TopologyReaderTest {
                 "listen = 7000 | listen is \"7000\"; write \"address:port\" with an address of this machine, such as "
                         + "127.0.0.1:7000 or [::1]:7000, or 0.0.0.0:7000 for all that it has",
                 "listen = \"\" | listen is empty",
+                "connect = \"h:1\", auth = key | auth is no section; write auth { … }",
+                "connect = \"h:1\", auth.key-file = \"\" | auth.key-file is empty",
+                "connect = \"h:1\", auth { key-file = x, keyfile = x } | auth.keyfile is not a setting here; known are "
+                        + "key-file (did you mean \"key-file\"?)",
+                "connect = \"h:1\", framing = raw, auth { key-file = x } | auth is only for framing = sluice; leave it out",
             })
     void whatIsWrongWithAListeningSinkIsOneProblem(String settings, String problem) throws Exception {
         assertOneProblem(
