@@ -191,9 +191,11 @@ final class Listener {
                 .build();
     }
 
+    /** One at a time: however many come, those that are there are heard in between. */
     private Behavior<Message> onReady(Reactor.Registration watch) throws LinuxException {
         try {
-            for (TcpSocket socket = listening.accept(); socket != null; socket = listening.accept()) {
+            TcpSocket socket = listening.accept();
+            if (socket != null) {
                 admit(socket);
             }
             watch.arm(Constants.EPOLLIN);

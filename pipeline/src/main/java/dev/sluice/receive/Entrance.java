@@ -18,6 +18,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -163,11 +164,16 @@ final class Entrance implements AutoCloseable {
         } catch (ClosedSelectorException e) {
             throw new IOException("the receiver was closed", e);
         } finally {
-            for (Guest guest : guests) {
-                guest.channel.close(); // there is one sender; whoever else has the key will try again
-            }
-            guests.clear();
+            dismissAll();
         }
+    }
+
+    /** There is one sender; whoever else has the key will try again. */
+    private void dismissAll() throws IOException {
+        for (Guest guest : guests) {
+            guest.channel.close();
+        }
+        guests.clear();
     }
 
     /** Until the first of what is timed; 0, which means for ever, if nothing is. */
@@ -193,31 +199,34 @@ final class Entrance implements AutoCloseable {
     }
 
     private @Nullable SocketChannel admitted() throws IOException {
-        Set<SelectionKey> ready = selector.selectedKeys();
-        SocketChannel sender = null;
+        List<SelectionKey> ready = List.copyOf(selector.selectedKeys());
+        selector.selectedKeys().clear();
         for (SelectionKey one : ready) {
-            if (sender != null) {
-                break;
-            }
+            SocketChannel sender = null;
             if (one.equals(arrivals)) {
                 sender = accepted();
             } else if (one.attachment() instanceof Guest guest && guests.contains(guest)) {
                 sender = heard(one, guest);
             }
+            if (sender != null) {
+                return sender;
+            }
         }
-        ready.clear();
-        return sender;
+        return null;
     }
 
+    /** One at a time: however many come, those that are there are heard in between. */
     private @Nullable SocketChannel accepted() throws IOException {
-        for (SocketChannel channel = server.accept(); channel != null; channel = server.accept()) {
-            if (!(channel.getRemoteAddress() instanceof InetSocketAddress peer) || !allows.test(peer.getAddress())) {
-                turnAway(channel, "--allow does not name it");
-            } else if (key == null) {
-                return channel;
-            } else {
-                greet(channel, key);
-            }
+        SocketChannel channel = server.accept();
+        if (channel == null) {
+            return null; // it has gone already
+        }
+        if (!(channel.getRemoteAddress() instanceof InetSocketAddress peer) || !allows.test(peer.getAddress())) {
+            turnAway(channel, "--allow does not name it");
+        } else if (key == null) {
+            return channel;
+        } else {
+            greet(channel, key);
         }
         return null;
     }
@@ -250,8 +259,9 @@ final class Entrance implements AutoCloseable {
             return null;
         }
         guests.remove(guest);
+        dismissAll();
         one.cancel();
-        selector.selectNow(); // a channel that is still registered here would not really be closed when it is
+        selector.selectNow(); // a channel that is still registered here is not really closed when it is
         return guest.channel;
     }
 

@@ -214,6 +214,37 @@ final class EntranceTest {
         }
     }
 
+    @Test
+    void ofSeveralThatHaveTheKeyAtTheSameTimeOneIsLetIn() throws Exception {
+        for (int round = 0; round < 30; round++) {
+            List<CompletableFuture<Boolean>> proved = new ArrayList<>();
+            try (Entrance entrance = new Entrance(ANY_PORT, key, EntranceTest::anybody, Duration.ofDays(1))) {
+                InetSocketAddress address = entrance.address();
+                for (int i = 0; i < 8; i++) {
+                    proved.add(async(() -> proves(address)));
+                }
+                try (SocketChannel sender = entrance.next(Duration.ZERO)) {
+                    assertThat(sender).isNotNull();
+                }
+            }
+            int in = 0;
+            for (CompletableFuture<Boolean> one : proved) {
+                in += one.get() ? 1 : 0;
+            }
+            assertThat(in).isEqualTo(1);
+        }
+    }
+
+    private boolean proves(InetSocketAddress to) {
+        try (Socket socket = connect(to)) {
+            Authentication authentication = sender(key);
+            Greeting.authenticate(socket, authentication);
+            return authentication.done();
+        } catch (IOException e) {
+            return false; // another was faster
+        }
+    }
+
     /** One says nothing, one a byte now and then: both for ever, if they could. */
     @Test
     void whoTakesTooLongIsTurnedAwayHoweverMuchItSays() throws Exception {
