@@ -33,7 +33,7 @@ final class HandshakeFuzzTest {
     private static final long MOST_BYTES = 1 << 20;
     private static final long PAGE = 4096;
     private static final Duration SHORT = Duration.ofSeconds(1);
-    private static final Session SESSION = new Session(Framing.SLUICE, Delivery.RESUME, false, SHORT, SHORT);
+    private static final Session SESSION = new Session(Framing.SLUICE, Delivery.RESUME, false, SHORT, SHORT, null);
 
     @Test
     void aReceiverCanAnswerWhatItLikes() throws Exception {
@@ -67,7 +67,7 @@ final class HandshakeFuzzTest {
                 answers.harm(random.nextInt(4), List.copyOf(answers.messages())).toBytes(true);
         HostileReceiver receiver = new HostileReceiver(bytes, fd, random);
         tally.begin(bytes);
-        Handshake handshake = new Handshake(receiver, SESSION, streams, false, reactor, event -> {});
+        Handshake handshake = new Handshake(receiver, SESSION, streams, false, true, reactor, event -> {});
         String kind = proceed(handshake, receiver);
         tally.end(kind, MOST_BYTES);
         boolean right = answered(bytes, streams);
