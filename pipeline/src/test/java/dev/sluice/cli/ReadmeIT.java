@@ -30,9 +30,14 @@ class ReadmeIT {
                         "mvn -B verify",
                         "linux-driver/test/run",
                         "pipeline/bin/sluice receive --verify",
-                        "pipeline/bin/sluice run --live conf/quickstart.conf");
+                        "pipeline/bin/sluice run --live conf/quickstart.conf",
+                        "pipeline/test/chaos --minutes 1");
         assertThat(Files.readAllLines(ROOT.resolve(".ci/run")))
-                .contains("pipeline/bin/sluice demo", "mvn -B verify", "linux-driver/test/run");
+                .contains(
+                        "pipeline/bin/sluice demo",
+                        "mvn -B verify",
+                        "linux-driver/test/run",
+                        "pipeline/test/chaos --minutes 1");
     }
 
     @Test
