@@ -53,7 +53,10 @@ final class ReceiveCommand implements Callable<Integer> {
     @Option(names = "--verify", description = "Check the simulated device's counter pattern, word for word.")
     private boolean verify;
 
-    @Option(names = "--record", paramLabel = "FILE", description = "Write the payload to a file, replacing it.")
+    @Option(
+            names = "--record",
+            paramLabel = "FILE",
+            description = "Write the payload to a file; with framing = sluice, go on with it where it was cut off.")
     private @Nullable Path record;
 
     @Option(

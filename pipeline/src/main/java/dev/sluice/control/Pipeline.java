@@ -26,12 +26,15 @@ import dev.sluice.stream.Receivers;
 import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
 import dev.sluice.stream.SinkStream;
+import dev.sluice.stream.StoppedException;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -102,6 +105,10 @@ final class Pipeline {
 
     private record ConnectorStopped(ActorRef<?> connector) implements Message {}
 
+    private record SourceFailed(String source, Throwable cause) implements Message {}
+
+    private record TryAgain() implements Message {}
+
     private record Closed(@Nullable Throwable failure) implements Message {}
 
     /**
@@ -165,14 +172,19 @@ final class Pipeline {
 
         /** No others will begin. */
         void abandon() throws IOException {
+            dropConnections();
+            if (handedOver && file != null) {
+                file.close();
+            }
+        }
+
+        /** Those that stages left. */
+        void dropConnections() {
             for (int stage = 0; stage < controls.size(); stage++) {
                 Connection connection = left(stage);
                 if (connection != null) {
                     connection.drop();
                 }
-            }
-            if (handedOver && file != null) {
-                file.close();
             }
         }
     }
@@ -190,6 +202,10 @@ final class Pipeline {
     private final Map<String, OpenSource> sources = new LinkedHashMap<>();
     private final Map<Topology.Stream, OpenFilter> filters = new LinkedHashMap<>();
     private final Map<String, OpenSink> sinks = new LinkedHashMap<>();
+
+    /** Ended in a change; what a sink holds through it may point at their memory. */
+    private final List<FilterRunner> retired = new ArrayList<>();
+
     private @Nullable Reactor reactor;
 
     /** By sink: opened, and not its stage's or listener's yet. */
@@ -201,6 +217,19 @@ final class Pipeline {
     private final Set<ActorRef<?>> connectors = new HashSet<>();
     private boolean everRan;
     private boolean drainWhenRunning;
+    private boolean draining;
+
+    /** Why it is drained, if a defect is the reason. */
+    private @Nullable Throwable crashed;
+
+    /** When something was started again, of {@link System#nanoTime}. */
+    private final ArrayDeque<Long> restarts = new ArrayDeque<>();
+
+    /** Until when it is tried to open what was open before; 0 if the topology is another one. */
+    private long reopenUntilNanos;
+
+    private int reopenings;
+    private int spawned;
     private @Nullable Topology next;
 
     /** What ran before a change, until that has opened all it needs. */
@@ -264,7 +293,10 @@ final class Pipeline {
             }
         }
         for (Topology.Sink sink : topology.sinks()) {
-            if (sink instanceof Topology.ListenSink listen && !sinks.containsKey(sink.name())) {
+            OpenSink open = sinks.get(sink.name());
+            if (sink instanceof Topology.ListenSink listen
+                    && (open == null || open.listener == null)
+                    && !listening.containsKey(sink.name())) {
                 listening.put(sink.name(), Listener.bind(listen));
             }
         }
@@ -332,7 +364,7 @@ final class Pipeline {
             return;
         }
         if (before != null) {
-            close(before);
+            retire(before);
         }
         FilterRunner runner = new FilterRunner(filter.name(), filter.maker(), pool, mostFrameBytes);
         filters.put(stream, new OpenFilter(filter, mostFrameBytes, runner));
@@ -391,7 +423,11 @@ final class Pipeline {
         acquiring.clear();
         sources.forEach((name, source) -> graph.source(
                 name,
-                Source.fromGraph(new AcquireStage(source.device(), source.pool(), reactor()))
+                Source.fromGraph(new AcquireStage(
+                                source.device(),
+                                source.pool(),
+                                reactor(),
+                                cause -> context.getSelf().tell(new SourceFailed(name, cause))))
                         .mapMaterializedValue(control -> {
                             acquiring.put(name, control);
                             return NotUsed.getInstance();
@@ -430,9 +466,90 @@ final class Pipeline {
         return Behaviors.receive(Message.class)
                 .onMessage(Drain.class, d -> drain())
                 .onMessage(Change.class, change -> changing(change.topology()))
-                .onMessage(StreamsEnded.class, end -> stopping(end.first()))
-                .onMessage(ConnectorStopped.class, this::onConnectorStopped)
+                .onMessage(SourceFailed.class, this::onSourceFailed)
+                .onMessage(StreamsEnded.class, this::onStreamsEnded)
+                .onMessage(ConnectorStopped.class, this::onSinkFailed)
                 .build();
+    }
+
+    /** It is opened again, and what takes its frames begins with it; unless that was done too often. */
+    private Behavior<Message> onSourceFailed(SourceFailed failed) {
+        AcquireStage.Control control = acquiring.get(failed.source());
+        if (control == null || draining || !mayRestart(failed.source(), failed.cause())) {
+            if (control != null) {
+                control.fail(failed.cause());
+            }
+            return Behaviors.same();
+        }
+        counters.source(failed.source()).restarts.add(1);
+        Set<String> kept = openAsIn(topology);
+        kept.remove(failed.source());
+        Set<String> keptSinks = new HashSet<>();
+        sinks.forEach((name, sink) -> {
+            if (sink.ways.stream().allMatch(way -> kept.contains(way.source()))) {
+                keptSinks.add(name);
+            }
+        });
+        return restarting(kept, keptSinks);
+    }
+
+    /** What made its connections died; what waits for its receiver does not go with it. */
+    private Behavior<Message> onSinkFailed(ConnectorStopped stopped) {
+        connectors.remove(stopped.connector());
+        for (OpenSink sink : sinks.values()) {
+            if (stopped.connector().equals(sink.connector)
+                    || stopped.connector().equals(sink.listener)) {
+                IllegalStateException defect =
+                        new IllegalStateException(sink.sink.name() + ": its actor died; see the log");
+                sink.connector = null;
+                sink.listener = null;
+                if (draining || !mayRestart(sink.sink.name(), defect)) {
+                    crashed = defect;
+                    acquiring.values().forEach(source -> source.fail(defect)); // without an END: that is not all
+                    return Behaviors.same();
+                }
+                counters.sink(sink.sink.name()).restarts.add(1);
+                return restarting(openAsIn(topology), new HashSet<>(sinks.keySet()));
+            }
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onStreamsEnded(StreamsEnded end) {
+        Throwable failure = crashed != null ? crashed : end.first();
+        if (failure instanceof StoppedException && !draining && mayRestart("the streams", failure)) {
+            sinks.values().forEach(sink -> sink.handedOver = true);
+            return leaving(topology, openAsIn(topology), new HashSet<>(sinks.keySet()));
+        }
+        return stopping(failure);
+    }
+
+    /** Counts it, if it may be. */
+    private boolean mayRestart(String what, Throwable why) {
+        long now = System.nanoTime();
+        long since = now - topology.restarts().within().toNanos();
+        restarts.removeIf(at -> at - since < 0);
+        if (restarts.size() >= topology.restarts().most()) {
+            LOG.error(
+                    "{}: {}: not started again after {} restarts in {} ms",
+                    what,
+                    why.getMessage(),
+                    restarts.size(),
+                    topology.restarts().within().toMillis());
+            return false;
+        }
+        LOG.warn("{}: {}: it is started again", what, why.getMessage(), why);
+        restarts.add(now);
+        return true;
+    }
+
+    /** A change to the same, in which what is not kept begins anew. No receiver is told that a stream ends. */
+    private Behavior<Message> restarting(Set<String> keptSources, Set<String> keptSinks) {
+        sinks.values().forEach(sink -> {
+            sink.handedOver = true;
+            sink.controls.forEach(SinkControl::handOver);
+        });
+        return changing(topology, keptSources, keptSinks);
     }
 
     private Map<String, FramePool> pools() {
@@ -455,21 +572,31 @@ final class Pipeline {
             streams.add(new SinkStream(pool, sink.input().firstStreamId() + streams.size()));
         }
         OpenSink open = new OpenSink(sink, ways, List.copyOf(streams));
-        SinkCounters counted = counters.sink(sink.name());
-        switch (sink) {
-            case Topology.TcpSink tcp ->
-                open.connector =
-                        watched(context.spawnAnonymous(Connector.create(tcp, open.streams, reactor(), counted)));
-            case Topology.ListenSink listen -> {
-                TcpSocket socket = open(listening, sink.name());
-                open.listener = watched(
-                        context.spawnAnonymous(Listener.create(listen, open.streams, socket, reactor(), counted)));
-                listening.remove(sink.name());
-            }
-            case Topology.FileSink file -> open.file = files.remove(sink.name());
-            case Topology.DiscardSink discard -> {}
+        if (sink instanceof Topology.FileSink) {
+            open.file = files.remove(sink.name());
         }
         return open;
+    }
+
+    /** What makes its connections. */
+    private void makeConnector(OpenSink open, SinkCounters counted) {
+        switch (open.sink) {
+            case Topology.TcpSink tcp ->
+                open.connector =
+                        watched(context.spawn(Connector.create(tcp, open.streams, reactor(), counted), nextName()));
+            case Topology.ListenSink listen -> {
+                TcpSocket socket = open(listening, listen.name());
+                open.listener = watched(
+                        context.spawn(Listener.create(listen, open.streams, socket, reactor(), counted), nextName()));
+                listening.remove(listen.name());
+            }
+            case Topology.FileSink file -> {}
+            case Topology.DiscardSink discard -> {}
+        }
+    }
+
+    private String nextName() {
+        return "sink-" + spawned++;
     }
 
     private <T> ActorRef<T> watched(ActorRef<T> connector) {
@@ -480,6 +607,11 @@ final class Pipeline {
 
     /** What runs the sink's streams from now on; it goes on with what those before it left. */
     private Graph<SinkShape<LentFrame>, NotUsed> sinkStage(PipelineGraph graph, OpenSink open, SinkCounters counted) {
+        if (open.connector == null && open.listener == null) {
+            open.dropConnections(); // those of one that died
+            open.controls.clear();
+            makeConnector(open, counted);
+        }
         List<Connection> left = new ArrayList<>();
         for (int stage = 0; stage < open.controls.size(); stage++) {
             left.add(open.left(stage));
@@ -552,6 +684,7 @@ final class Pipeline {
     }
 
     private Behavior<Message> drain() {
+        draining = true;
         acquiring.values().forEach(AcquireStage.Control::stop);
         controls().forEach(SinkControl::drain);
         return Behaviors.same();
@@ -598,6 +731,10 @@ final class Pipeline {
                 sink.controls.forEach(SinkControl::drain);
             }
         });
+        return changing(other, keptSources, keptSinks);
+    }
+
+    private Behavior<Message> changing(Topology other, Set<String> keptSources, Set<String> keptSinks) {
         // After the sinks, which must know of it before their streams end.
         acquiring.forEach((name, control) -> {
             if (keptSources.contains(name)) {
@@ -640,8 +777,12 @@ final class Pipeline {
         Set<ActorRef<?>> leaving = new HashSet<>();
         sinks.values().removeIf(sink -> {
             boolean kept = keptSinks.contains(sink.sink.name());
-            if (!kept && sink.handedOver && sink.file != null) {
-                files.put(sink.sink.name(), sink.file);
+            if (!kept && sink.handedOver) {
+                sink.dropConnections();
+                sink.outboxes.forEach(Outbox::abandon);
+                if (sink.file != null) {
+                    files.put(sink.sink.name(), sink.file);
+                }
             }
             if (!kept && sink.connector != null) {
                 leaving.add(sink.connector);
@@ -678,7 +819,7 @@ final class Pipeline {
                                 && keptSources.contains(filter.getKey().source())
                                 && filter.getValue().filter().node().sameAs(now.node());
                         if (!kept) {
-                            close(filter.getValue());
+                            retire(filter.getValue());
                         }
                         return !kept;
                     });
@@ -695,10 +836,36 @@ final class Pipeline {
                 blocking);
         context.pipeToSelf(reopened, (opened, failure) -> opened != null ? opened : new OpeningFailed(unwrap(failure)));
         return Behaviors.receive(Message.class)
-                .onMessage(Opened.class, opened -> running())
-                .onMessage(OpeningFailed.class, failed -> fallBack(failed.cause()))
+                .onMessage(Opened.class, opened -> {
+                    reopenings = 0;
+                    return running();
+                })
+                .onMessage(OpeningFailed.class, failed -> reopeningFailed(failed.cause()))
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .onMessage(Drain.class, this::onDrainLater)
+                .onMessage(Change.class, this::onChangeLater)
+                .build();
+    }
+
+    /** What was open may be away for a while; what is asked for newly is not waited for. */
+    private Behavior<Message> reopeningFailed(Throwable cause) {
+        if (previous == null || !previous.sameAs(topology)) {
+            return fallBack(cause);
+        }
+        long now = System.nanoTime();
+        if (reopenings == 0) {
+            reopenUntilNanos = now + topology.restarts().within().toNanos();
+        }
+        if (now - reopenUntilNanos > 0) {
+            return stopping(cause);
+        }
+        Duration delay = topology.restarts().backoff().delay(reopenings++, 0.5);
+        LOG.warn("{}; trying again in {} ms", cause.getMessage(), delay.toMillis());
+        context.scheduleOnce(delay, context.getSelf(), new TryAgain());
+        return Behaviors.receive(Message.class)
+                .onMessage(TryAgain.class, again -> reopening(openAsIn(topology)))
+                .onMessage(ConnectorStopped.class, this::onConnectorStopped)
+                .onMessage(Drain.class, drain -> stopping(cause))
                 .onMessage(Change.class, this::onChangeLater)
                 .build();
     }
@@ -790,15 +957,17 @@ final class Pipeline {
         if (reactor != null) {
             reactor.close();
         }
-        filters.values().forEach(Pipeline::close);
+        filters.values().forEach(this::retire);
+        retired.forEach(FilterRunner::close);
         sources.values().forEach(this::close);
         return new Closed(failure);
     }
 
     /** A filter that fails at its end shall not keep a device open. */
-    private static void close(OpenFilter filter) {
+    private void retire(OpenFilter filter) {
+        retired.add(filter.runner());
         try {
-            filter.runner().close();
+            filter.runner().end();
         } catch (RuntimeException | LinkageError | StackOverflowError e) {
             LOG.warn("filter {} failed when it was closed: {}", filter.filter().name(), e.toString());
         }

@@ -33,6 +33,11 @@ public final class PipelineSystem {
         return new PipelineSystem(topology);
     }
 
+    /** What lives in it; for tests, which crash some of that. */
+    ActorSystem<Guardian.Message> system() {
+        return system;
+    }
+
     /** What draining may take. */
     public Duration drainTimeout() {
         return drainTimeout;

@@ -37,6 +37,9 @@ public final class SinkCounters {
     /** Connections made after the first. */
     public final Counter reconnects = new Counter();
 
+    /** Times that it was started again, since a defect had stopped it. */
+    public final Counter restarts = new Counter();
+
     /** Receivers that connected, if it is they who connect. */
     public final Counter receivers = new Counter();
 

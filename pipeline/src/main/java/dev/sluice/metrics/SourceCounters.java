@@ -15,6 +15,9 @@ public final class SourceCounters {
     /** Frames acquired that no sink was done with when the run ended; they were given back. */
     public final Counter framesGivenBack = new Counter();
 
+    /** Times that it was opened again, since its device had failed. */
+    public final Counter restarts = new Counter();
+
     /** Buffers that the kernel would not let go of in time; they were not given back to the device. */
     public final Counter stuckBuffers = new Counter();
 

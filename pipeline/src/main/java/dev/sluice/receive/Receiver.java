@@ -47,6 +47,9 @@ public final class Receiver implements AutoCloseable {
 
     private static final Duration SYNC_AFTER = Duration.ofMillis(50);
 
+    /** A sender says how long either end may be silent; whoever it is, it is not waited for longer than that. */
+    private static final Duration LONGEST_SILENCE = Duration.ofMinutes(10);
+
     /** Until a sender has said which streams it has. */
     private static final Duration HANDSHAKE = Duration.ofSeconds(10);
 
@@ -317,6 +320,7 @@ public final class Receiver implements AutoCloseable {
                         + ", for which no HELLO came");
             }
             begin(place);
+            adopt(header.stream(), place);
             if (header.type() == Header.TYPE_FRAME) {
                 String cut = receiveFrame(connection);
                 if (!cut.isEmpty()) {
@@ -369,7 +373,8 @@ public final class Receiver implements AutoCloseable {
             return unknown;
         }
         Duration said = HANDSHAKE;
-        for (int streams = 1; current.size() < streams; ) {
+        Map<Integer, Long> identities = new LinkedHashMap<>();
+        for (int streams = 1; identities.size() < streams; ) {
             if (!fillUntil(connection, until)) {
                 return "the connection closed before the sender said which streams it has" + why(connection);
             }
@@ -380,11 +385,15 @@ public final class Receiver implements AutoCloseable {
             }
             streams = header.streams();
             said = Duration.ofNanos(header.timeNanos());
-            if (current.put(header.stream(), place()) != null) {
+            if (identities.put(header.stream(), header.identity()) != null) {
                 throw new WireException("two HELLOs for stream " + header.stream());
             }
         }
-        silence = said;
+        identities.forEach((stream, identity) -> {
+            StreamPlace known = places.get(stream);
+            current.put(stream, known != null && known.identity == identity ? known : new StreamPlace(identity));
+        });
+        silence = said.compareTo(LONGEST_SILENCE) < 0 ? said : LONGEST_SILENCE;
         checkpoint(); // what it says it has it must have for good
         say(connection, Header.TYPE_WELCOME);
         return "";
@@ -396,9 +405,9 @@ public final class Receiver implements AutoCloseable {
         if (key == null || entrance != null) {
             return "";
         }
-        Authentication authentication = new Authentication(key.read(), Authentication.Role.RECEIVER, true);
-        connection.write(ByteBuffer.wrap(authentication.begin()), HANDSHAKE);
         try {
+            Authentication authentication = new Authentication(key.read(), Authentication.Role.RECEIVER, true);
+            connection.write(ByteBuffer.wrap(authentication.begin()), HANDSHAKE);
             while (!authentication.done()) {
                 if (!fillUntil(connection, untilNanos)) {
                     return Authentication.leftBy(Authentication.Role.SENDER) + why(connection);
@@ -407,7 +416,7 @@ public final class Receiver implements AutoCloseable {
                 connection.write(ByteBuffer.wrap(authentication.take(header)), HANDSHAKE);
             }
             return "";
-        } catch (WireException e) {
+        } catch (IOException e) { // also of a key file that is being replaced
             return String.valueOf(e.getMessage());
         }
     }
@@ -432,35 +441,45 @@ public final class Receiver implements AutoCloseable {
         return true;
     }
 
-    /** Where the stream of a HELLO stands here. */
-    private StreamPlace place() throws WireException {
-        StreamPlace known = places.get(header.stream());
-        if (known != null && known.identity == header.identity()) {
-            return known;
+    /**
+     * A stream has its place here from its first header behind the HELLO on: who only says HELLO takes nobody's. A record
+     * whose streams had all ended makes room for another.
+     */
+    private void adopt(int stream, StreamPlace place) throws IOException {
+        StreamPlace known = places.get(stream);
+        if (place.equals(known)) {
+            return;
+        }
+        if (recording != null && !places.isEmpty() && allEnded(places)) {
+            recording.replace();
+            places.clear();
+            known = null;
         }
         if (known == null && places.size() == Header.MOST_STREAMS) {
             throw new WireException("more than " + Header.MOST_STREAMS + " streams");
         }
         if (known != null) {
             restarts++;
-            LOG.warn("stream {} is another one than before: its source began anew", header.stream());
+            LOG.warn("stream {} is another one than before: its source began anew", stream);
             gone.add(known);
         }
-        StreamPlace begun = new StreamPlace(header.identity());
-        places.put(header.stream(), begun);
-        return begun;
+        places.put(stream, place);
+    }
+
+    private static boolean allEnded(Map<Integer, StreamPlace> streams) {
+        return streams.values().stream().allMatch(place -> place.ended);
     }
 
     /** The ENDs of all streams come together, so there are either all or not all that were seen. */
     private boolean ended() {
-        return !current.isEmpty() && current.values().stream().allMatch(place -> place.ended);
+        return !current.isEmpty() && allEnded(current);
     }
 
     /** Checks a header against the frames before it. */
     private void begin(StreamPlace place) throws WireException {
         if (place.isNew) {
             // Who connects to a sender may do so in the middle, and has no claim to what was before.
-            place.nextPosition = entrance == null ? header.sourceOffset() - header.lostBytes() : 0;
+            place.nextPosition = entrance == null ? Math.max(0, header.sourceOffset() - header.lostBytes()) : 0;
         }
         if (place.ended) {
             throw new WireException("frame " + header.sequence() + " came after the END of stream " + header.stream());

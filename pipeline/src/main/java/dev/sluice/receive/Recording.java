@@ -95,6 +95,9 @@ final class Recording implements AutoCloseable {
             journal = framed && regular ? channel(path.resolveSibling(path.getFileName() + ".place")) : null;
             Recording recording = new Recording(path, file, journal, regular);
             recording.begin();
+            if (journal != null) {
+                syncFolder(path);
+            }
             return recording;
         } catch (IOException | RuntimeException e) {
             file.close();
@@ -102,6 +105,16 @@ final class Recording implements AutoCloseable {
                 journal.close();
             }
             throw e;
+        }
+    }
+
+    /** Files that are new have their names only then for sure. */
+    private static void syncFolder(Path path) throws IOException {
+        Path parent = path.toAbsolutePath().getParent();
+        if (parent != null) {
+            try (FileChannel folder = FileChannel.open(parent, StandardOpenOption.READ)) {
+                folder.force(true);
+            }
         }
     }
 
@@ -138,19 +151,30 @@ final class Recording implements AutoCloseable {
             throw new IOException("cannot record to " + path + ": it is there, and " + path.getFileName()
                     + ".place does not say how far it is whole; name another file, or remove it");
         }
-        boolean ended = !places.isEmpty() && places.values().stream().allMatch(place -> place.ended);
-        if (ended || file.size() == 0) {
-            LOG.info(ended ? "{}: its streams had come to their end, so it is replaced" : "{} is begun", path);
-            places.clear();
-            length = 0;
-            lastFrameStart = 0;
-            lastFrameCrc = 0;
-        } else if (length > 0) {
+        if (file.size() == 0) {
+            forget();
+        } else {
             LOG.info("{}: going on behind {} bytes", path, length);
         }
         frameStart = length;
         checkpoint(places); // before anything is cut off, or written that no place speaks of
         truncate(length);
+    }
+
+    private void forget() {
+        places.clear();
+        length = 0;
+        frameStart = 0;
+        lastFrameStart = 0;
+        lastFrameCrc = 0;
+    }
+
+    /** What was recorded had come to its end, and something else comes. */
+    void replace() throws IOException {
+        LOG.info("{}: its streams had come to their end, so it is replaced", path);
+        forget();
+        checkpoint(places);
+        truncate(0);
     }
 
     /** An older place is no way out where the newest is whole: what came after it was acknowledged. */

@@ -7,6 +7,7 @@ import dev.sluice.linux.Constants;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.japi.Pair;
@@ -33,11 +34,14 @@ public final class AcquireStage
     private final BufferDevice device;
     private final FramePool pool;
     private final Reactor reactor;
+    private final Consumer<Throwable> failed;
 
-    public AcquireStage(BufferDevice device, FramePool pool, Reactor reactor) {
+    /** @param failed told that the device fails; it is for whoever runs the stream to say what becomes of that. Must not block */
+    public AcquireStage(BufferDevice device, FramePool pool, Reactor reactor, Consumer<Throwable> failed) {
         this.device = device;
         this.pool = pool;
         this.reactor = reactor;
+        this.failed = failed;
     }
 
     /** For whoever runs the stream; any thread. */
@@ -48,7 +52,13 @@ public final class AcquireStage
         /** Acquires no more and leaves the device as it is, for another stage to go on with. */
         void handOver();
 
-        /** Completes when the stage has stopped and will not touch the device again. */
+        /** Ends the stream with a failure: what was acquired still goes out, and no END. */
+        void fail(Throwable cause);
+
+        /**
+         * Completes when the stage has stopped and will not touch the device again; fails if neither its device, nor who
+         * takes its frames, nor anybody who may have told it to.
+         */
         CompletionStage<Done> ended();
     }
 
@@ -70,10 +80,13 @@ public final class AcquireStage
         private final AsyncCallback<NotUsed> onStop = createAsyncCallback(ignored -> stopAcquiring());
         private final AsyncCallback<NotUsed> onHandOver = createAsyncCallback(ignored -> leave());
         private final AsyncCallback<NotUsed> onReady = createAsyncCallback(ignored -> acquireIfWanted());
+        private final AsyncCallback<Throwable> onFail = createAsyncCallback(this::failNow);
         private final Reactor.Registration registration =
                 reactor.register(device.readyFd(), events -> onReady.invoke(NotUsed.getInstance()));
         private int nextInBatch;
         private boolean stopped;
+        private boolean deviceFailed;
+        private boolean toldTo;
         private boolean handedOver;
 
         Logic() {
@@ -82,6 +95,12 @@ public final class AcquireStage
                 @Override
                 public void onPull() {
                     acquireIfWanted();
+                }
+
+                @Override
+                public void onDownstreamFinish(Throwable cause) throws Exception {
+                    toldTo = true;
+                    super.onDownstreamFinish(cause);
                 }
             });
         }
@@ -101,14 +120,25 @@ public final class AcquireStage
             return ended;
         }
 
-        /** What the device refuses fails the stream by name; thrown, Pekko would log it besides, with its own words. */
+        @Override
+        public void fail(Throwable cause) {
+            onFail.invoke(cause);
+        }
+
+        private void failNow(Throwable cause) {
+            toldTo = true;
+            failStage(cause);
+        }
+
+        /** What was acquired before the device failed is left to be taken. */
         private void acquireIfWanted() {
             try {
-                if (isAvailable(out)) {
+                if (isAvailable(out) && !deviceFailed) {
                     acquire();
                 }
-            } catch (IOException e) {
-                failStage(e);
+            } catch (IOException | RuntimeException e) {
+                deviceFailed = true;
+                failed.accept(e);
             }
         }
 
@@ -122,7 +152,7 @@ public final class AcquireStage
             if (nextInBatch < batch.size()) {
                 push(out, pool.lend(batch, nextInBatch++));
             } else if (stopped || device.ended()) {
-                complete(out);
+                completeNow();
             } else {
                 registration.arm(Constants.EPOLLIN);
             }
@@ -141,22 +171,32 @@ public final class AcquireStage
 
         private void end() {
             stopped = true;
+            deviceFailed = false;
             if (nextInBatch == batch.size()) {
-                complete(out);
+                completeNow();
             }
+        }
+
+        private void completeNow() {
+            toldTo = true;
+            complete(out);
         }
 
         /** Frames of the batch that nobody took are found, and given back, when the pool is reclaimed. */
         @Override
         public void postStop() {
             registration.close();
-            if (!handedOver) {
+            if (!handedOver && toldTo) {
                 device.stop();
             }
             while (nextInBatch < batch.size()) {
                 pool.lend(batch, nextInBatch++);
             }
-            ended.complete(Done.getInstance());
+            if (toldTo) {
+                ended.complete(Done.getInstance());
+            } else {
+                ended.completeExceptionally(new StoppedException());
+            }
         }
     }
 }

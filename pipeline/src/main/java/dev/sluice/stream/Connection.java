@@ -26,6 +26,9 @@ public final class Connection {
         void message(Header header) throws IOException;
     }
 
+    /** So often it is read before something else has its turn. */
+    private static final int MOST_ROUNDS = 16;
+
     /** Messages read at once. */
     private static final int MESSAGES = 16;
 
@@ -111,7 +114,8 @@ public final class Connection {
 
     /** Passes on all that has come; a part of a message waits for the rest of it. */
     void receive(Inbox inbox) throws IOException {
-        while (!peerClosed) {
+        // A peer that says more than it can be listened to must not keep the stream from all else: epoll says it again.
+        for (int round = 0; round < MOST_ROUNDS && !peerClosed; round++) {
             long room = inbound.byteSize() - filled;
             long got = transport.receive(inbound.asSlice(filled));
             if (got == 0) {

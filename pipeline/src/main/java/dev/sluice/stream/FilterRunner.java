@@ -32,6 +32,7 @@ public final class FilterRunner implements AutoCloseable {
     private final long scratchBytes;
     private final @Nullable SharedMemory scratchMemory;
     private final MemorySegment[] scratch;
+    private boolean ended;
     private final MemorySegment[] readOnlyScratch;
 
     // Owner only (the stream's thread).
@@ -175,11 +176,19 @@ public final class FilterRunner implements AutoCloseable {
         }
     }
 
+    /** Ends the filter; its memory stays, for frames that are still held. */
+    public void end() {
+        if (!ended) {
+            ended = true;
+            filter.close();
+        }
+    }
+
     /** Ends the filter. Only when none of its frames is held any more may its memory go. */
     @Override
     public void close() {
         try {
-            filter.close();
+            end();
         } finally {
             if (scratchMemory != null) {
                 scratchMemory.close();

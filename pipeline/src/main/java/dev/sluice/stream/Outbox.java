@@ -69,6 +69,7 @@ public final class Outbox {
     private @Nullable LentFrame current;
 
     private boolean everConnected;
+    private boolean endBegun;
     private boolean endSent;
     private boolean retained;
 
@@ -183,6 +184,7 @@ public final class Outbox {
             counters.framesRepeated.add(1);
         }
         current = null;
+        endBegun = false;
         endSent = false;
         for (int stream = 0; stream < streams.size(); stream++) {
             streams.get(stream).oldest(oldest(stream));
@@ -251,12 +253,20 @@ public final class Outbox {
         return (int) crc.getValue();
     }
 
-    /** One for each stream, together, so that a receiver that has seen one has seen all or a broken connection. */
+    /**
+     * One for each stream, together, so that a receiver that has seen one has seen all or a broken connection; then those
+     * that it has not seen come again.
+     */
     Transfer end() {
+        endBegun = true;
         end.clear();
         for (int stream = 0; stream < endHeaders.length; stream++) {
-            StreamHeaders.end(endHeaders[stream], streams.get(stream));
-            end.addHeader(endHeaders[stream].address(), Header.BYTES);
+            if (!finished[stream]) {
+                StreamHeaders.end(endHeaders[stream], streams.get(stream));
+                end.addHeader(endHeaders[stream].address(), Header.BYTES);
+                sentUpTo[stream] =
+                        Math.max(sentUpTo[stream], streams.get(stream).next().sequence());
+            }
         }
         return end;
     }
@@ -281,10 +291,6 @@ public final class Outbox {
     void handedOver(Transfer transfer) {
         if (transfer == end) {
             endSent = true;
-            for (int stream = 0; stream < sentUpTo.length; stream++) {
-                sentUpTo[stream] =
-                        Math.max(sentUpTo[stream], streams.get(stream).next().sequence());
-            }
         }
         LentFrame frame = current;
         if (transfer.slot() == Transfer.NO_BUFFER || frame == null) {
@@ -355,7 +361,7 @@ public final class Outbox {
                     + ack.stream() + ", and was sent only those up to " + sentUpTo[stream]);
         }
         release(stream, ack.sequence());
-        if (ack.finished() && endSent) {
+        if (ack.finished() && endBegun) {
             finished[stream] = true;
         }
     }
@@ -411,6 +417,7 @@ public final class Outbox {
             if (held[slot]) {
                 frames[slot].lent().retain(1);
             }
+            keepIfOutstanding(slot);
         }
     }
 
@@ -439,9 +446,13 @@ public final class Outbox {
             held[slot] = false;
             sentBefore[slot] = false;
             transfers[slot].clear();
-            if (transfers[slot].outstanding() > 0) {
-                frames[slot].lent().pool().keepFromDevice(frames[slot]);
-            }
+            keepIfOutstanding(slot);
+        }
+    }
+
+    private void keepIfOutstanding(int slot) {
+        if (transfers[slot].outstanding() > 0) {
+            frames[slot].lent().pool().keepFromDevice(frames[slot]);
         }
     }
 

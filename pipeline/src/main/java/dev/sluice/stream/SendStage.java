@@ -184,6 +184,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private boolean quiet;
         private boolean limited;
         private boolean dropped;
+
+        /** Waits no longer for its receiver, but for the rest to come in: the next stage goes on. */
+        private boolean gaveUp;
+
+        private boolean endedItself;
         private @Nullable Throwable failure;
 
         /** What it is if the connection that was lost at the end of the stream is the last. */
@@ -299,7 +304,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         private void take(Connection connection) {
-            if (link != null || phase == Phase.FLUSHING) {
+            if (link != null || phase == Phase.FLUSHING || gaveUp) {
                 connection.drop();
                 return;
             }
@@ -455,7 +460,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 throw new ConnectionLostException("nothing was heard from the receiver for "
                         + session.peerTimeout().toMillis() + " ms");
             }
-            if (quiet && sending == null && phase != Phase.FLUSHING) {
+            if (quiet && sending == null && (phase == Phase.STREAMING || phase == Phase.ENDING)) {
                 sending = outbox.keepAlive();
                 proceed();
             }
@@ -558,6 +563,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             boolean ending = phase == Phase.FLUSHING || phase == Phase.LEAVING;
             boolean nothingOutstanding = aborted.isEmpty() && (!ending || link == null);
             if ((nothingOutstanding && ending) || looksLeft-- == 0) {
+                endedItself = true;
                 completeStage();
             } else if (!nothingOutstanding && !isTimerActive(LOOK)) {
                 scheduleOnce(LOOK, LOOK_AGAIN);
@@ -577,9 +583,12 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (!confirmed && last.peerClosed()) {
                 throw new ConnectionLostException("the receiver closed the connection before it acknowledged all");
             }
-            if (last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0 && confirmed) {
+            boolean settled = last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0;
+            if (settled && confirmed) {
                 last.transport.close();
                 link = null;
+            } else if (settled && outbox.isDone()) {
+                limitRest(); // it has everything, and only does not say that it knows
             }
         }
 
@@ -612,7 +621,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void giveUp() throws IOException {
             if (handsOverAll()) {
                 sending = null;
+                gaveUp = true;
                 abortLink(); // it takes no more, and has all the time of the next stage
+                looksLeft = MOST_LOOKS_WHEN_DROPPED;
                 proceed();
                 return;
             }
@@ -659,6 +670,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 looksLeft = MOST_LOOKS_WHEN_DROPPED;
                 step(this::lookAgain);
             } else {
+                endedItself = true;
                 completeStage(); // even reaping fails
             }
         }
@@ -667,13 +679,17 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         @Override
         public void postStop() {
             try {
-                abortLink();
+                if (link != null) {
+                    abortLink();
+                    lost.accept("its stream was stopped");
+                }
                 for (Transport transport : aborted) {
                     reapAborted(transport);
                     transport.close();
                 }
             } finally {
-                if (handsOverAll()) {
+                if (handsOverAll() || (!endedItself && receiver == null)) {
+                    outbox.holdGiven();
                     outbox.retain();
                 } else {
                     outbox.abandon();

@@ -42,6 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param tests what the filters must do, for whoever checks the file
  * @param warnings what is right, and may still not be meant
  * @param drainTimeout what stopping may take
+ * @param restarts of sources and sinks that failed
  * @param pekko the file's own {@code pekko} section, with the defaults
  */
 public record Topology(
@@ -51,7 +52,15 @@ public record Topology(
         List<FilterTest> tests,
         List<Problems.Problem> warnings,
         Duration drainTimeout,
+        Restarts restarts,
         Config pekko) {
+
+    /**
+     * How often a source or a sink that failed is started again.
+     *
+     * @param most so often in {@code within}; what fails once more, or cannot be opened again for so long, ends the pipeline
+     */
+    public record Restarts(int most, Duration within, Backoff backoff) {}
 
     /**
      * What all nodes have.
@@ -330,6 +339,7 @@ public record Topology(
                 tests,
                 warnings,
                 drainTimeout,
+                restarts,
                 pekko);
     }
 
@@ -371,6 +381,7 @@ public record Topology(
                             List.of(),
                             List.of(),
                             drainTimeout,
+                            restarts,
                             pekko));
         }
         return List.copyOf(parts.values());

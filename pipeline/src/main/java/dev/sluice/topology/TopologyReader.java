@@ -202,6 +202,7 @@ public final class TopologyReader {
         ConfigObject defaults = reference.getObject("sluice");
         Settings global = new Settings("sluice", sluice, defaults.withoutKey("defaults"), problems);
         Duration drainTimeout = global.duration("drain-timeout", Duration.ZERO);
+        Topology.Restarts restarts = restarts(global);
         longestPause = global.duration("longest-pause", Duration.ZERO);
         tooSmall = global.written("longest-pause") ? problems : warnings;
         plugins.load(global);
@@ -212,7 +213,30 @@ public final class TopologyReader {
         global.finish();
         Config pekko =
                 file.root().get("pekko") instanceof ConfigObject ? file.withOnlyPath("pekko") : ConfigFactory.empty();
-        return join(sluice, drainTimeout, pekko);
+        return join(sluice, drainTimeout, restarts, pekko);
+    }
+
+    private Topology.Restarts restarts(Settings global) {
+        Settings written = global.inner("restarts");
+        Settings settings = written != null
+                ? written
+                : new Settings(
+                        "sluice.restarts",
+                        ConfigFactory.empty().root(),
+                        reference.getObject("sluice.restarts"),
+                        problems);
+        Topology.Restarts restarts = new Topology.Restarts(
+                (int) settings.count("most", 0, Integer.MAX_VALUE),
+                settings.duration("within", Duration.ofMillis(1)),
+                new Topology.Backoff(
+                        settings.duration("backoff-min", Duration.ofMillis(1)),
+                        settings.duration("backoff-max", Duration.ofMillis(1)),
+                        0));
+        if (restarts.backoff().max().compareTo(restarts.backoff().min()) < 0) {
+            settings.problem("backoff-max", "is shorter than backoff-min");
+        }
+        settings.finish();
+        return restarts;
     }
 
     /** Reads the settings of one node of a known type. */
@@ -592,7 +616,8 @@ public final class TopologyReader {
                 settings.choice("framing", Framing.class));
     }
 
-    private @Nullable Topology join(ConfigObject sluice, Duration drainTimeout, Config pekko) {
+    private @Nullable Topology join(
+            ConfigObject sluice, Duration drainTimeout, Topology.Restarts restarts, Config pekko) {
         if (isEmpty(sluice, "sources")) {
             problems.add(sluice.origin(), "sluice", "there is no source: write sources { NAME { type = …, … } }");
         }
@@ -613,6 +638,7 @@ public final class TopologyReader {
                 List.copyOf(tests),
                 warnings.sorted(),
                 drainTimeout,
+                restarts,
                 pekko);
         topology.sinks().forEach(sink -> checkQueue(topology, sink));
         checkFiles();

@@ -263,9 +263,8 @@ public final class Header {
             return;
         }
         boolean beyondTheEnd = sourceOffset() + payloadBytes() < 0;
-        // What a receiver says was lost is a sum of what it was told, and no more than that.
-        boolean sum = type == TYPE_WELCOME || type == TYPE_ACK;
-        if (lostBytes() < 0 || sourceOffset() < (sum ? 0 : lostBytes()) || beyondTheEnd) {
+        // A filter may emit more than it sees, so that more can be lost than the source produced.
+        if (lostBytes() < 0 || sourceOffset() < 0 || beyondTheEnd) {
             throw new WireException("absurd position: source offset " + Long.toUnsignedString(sourceOffset())
                     + " after " + Long.toUnsignedString(lostBytes()) + " lost bytes");
         }

@@ -4,6 +4,7 @@ package dev.sluice.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
+import dev.sluice.wire.Greeting;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
@@ -86,6 +87,7 @@ class LifeIT {
             Path topology = simulated("", address(server), "transport = " + transport);
             try (SluiceProcess sender = run(topology);
                     Socket silent = server.accept()) {
+                Greeting.answer(silent);
                 sender.awaitErr(STALLED);
                 sender.terminate();
 

@@ -145,7 +145,7 @@ class ReceiveIT {
     @Test
     void absurdPositionsAreRefused() throws IOException {
         assertRefused(header(Header.TYPE_FRAME, 0, 0, -1, 0), "absurd position");
-        assertRefused(header(Header.TYPE_FRAME, 0, 0, 0, Long.MAX_VALUE), "absurd position");
+        assertRefused(header(Header.TYPE_FRAME, 0, 0, 0, -1), "absurd position");
         assertRefused(
                 concat(
                         header(Header.TYPE_FRAME, 8, 0, Long.MAX_VALUE, 0),

@@ -40,6 +40,13 @@ final class ReceiverTest {
     private static final class Stream {
 
         private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        private long identity = IDENTITY;
+
+        /** Of another source, or of one that began anew. */
+        Stream identity(long other) {
+            identity = other;
+            return this;
+        }
 
         Stream header(int type, int flags, long payloadBytes, long sequence, long sourceOffset, long lostBytes) {
             byte[] header = new byte[Header.BYTES];
@@ -117,7 +124,7 @@ final class ReceiverTest {
             for (Stream stream : streams) {
                 try (SocketChannel sender = SocketChannel.open(receiver.address())) {
                     if (options.framing() == Framing.SLUICE) {
-                        sender.write(ByteBuffer.wrap(Greeting.hello(IDENTITY)));
+                        sender.write(ByteBuffer.wrap(Greeting.hello(stream.identity)));
                     }
                     send(sender, stream);
                 }
@@ -334,13 +341,50 @@ final class ReceiverTest {
     }
 
     @Test
-    void aRecordWhoseStreamsHadEndedIsReplaced() throws Exception {
+    void aRecordWhoseStreamsHadEndedIsReplacedByAnotherStream() throws Exception {
         Path file = folder.resolve("file");
         receiveAndRecord(file, Framing.SLUICE, new Stream().frames(9).end(9, 9 * FRAME_BYTES, 0));
-        Report report =
-                receiveAndRecord(file, Framing.SLUICE, new Stream().frames(5).end(5, 5 * FRAME_BYTES, 0));
+        Report report = receiveAndRecord(
+                file,
+                Framing.SLUICE,
+                new Stream().identity(IDENTITY + 1).frames(5).end(5, 5 * FRAME_BYTES, 0));
         assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 5 * FRAME_BYTES));
         assertThat(report.frames()).isEqualTo(5);
+    }
+
+    @Test
+    void aRecordWhoseStreamsHadEndedIsLeftToASenderThatDidNotHearOfIt() throws Exception {
+        Path file = folder.resolve("file");
+        receiveAndRecord(file, Framing.SLUICE, new Stream().frames(9).end(9, 9 * FRAME_BYTES, 0));
+        Report report = receiveAndRecord(file, Framing.SLUICE, new Stream());
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.frames()).isEqualTo(9);
+        assertThat(Files.readAllBytes(file)).isEqualTo(source(0, 9 * FRAME_BYTES));
+    }
+
+    @Test
+    void whoOnlySaysHelloTakesNobodysPlace() throws Exception {
+        Report report = receive(
+                reconnecting(null),
+                new Stream().frames(3),
+                new Stream().identity(IDENTITY + 1),
+                new Stream().frame(3, 3 * FRAME_BYTES, 0, 8).end(4, 3 * FRAME_BYTES + 8, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.restarts()).isZero();
+        assertThat(report.frames()).isEqualTo(4);
+        assertThat(report.skippedBytes()).isZero();
+    }
+
+    @Test
+    void aSourceThatBeganAnewIsCounted() throws Exception {
+        Report report = receive(
+                reconnecting(null),
+                new Stream().frames(3),
+                new Stream().identity(IDENTITY + 1).frames(2).end(2, 2 * FRAME_BYTES, 0));
+        assertThat(report.problem()).isEmpty();
+        assertThat(report.restarts()).isEqualTo(1);
+        assertThat(report.frames()).isEqualTo(5);
+        assertThat(report.skippedBytes()).isZero();
     }
 
     @Test
