@@ -750,6 +750,13 @@ final class Pipeline {
                     Throwable failure = ofKept(end, keptSinks);
                     return failure != null ? stopping(failure) : leaving(other, keptSources, keptSinks);
                 })
+                .onMessage(SourceFailed.class, failed -> {
+                    AcquireStage.Control control = acquiring.get(failed.source());
+                    if (control != null) {
+                        control.fail(failed.cause()); // its streams are about to end as it is
+                    }
+                    return Behaviors.same();
+                })
                 .onMessage(ConnectorStopped.class, this::onConnectorStopped)
                 .build();
     }
@@ -905,8 +912,13 @@ final class Pipeline {
         return names;
     }
 
+    /** Of one that died of a defect meanwhile, another takes the place. */
     private Behavior<Message> onConnectorStopped(ConnectorStopped stopped) {
         connectors.remove(stopped.connector());
+        sinks.values().forEach(sink -> {
+            sink.connector = stopped.connector().equals(sink.connector) ? null : sink.connector;
+            sink.listener = stopped.connector().equals(sink.listener) ? null : sink.listener;
+        });
         return Behaviors.same();
     }
 

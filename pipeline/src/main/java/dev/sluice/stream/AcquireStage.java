@@ -137,6 +137,10 @@ public final class AcquireStage
                     acquire();
                 }
             } catch (IOException | RuntimeException e) {
+                if (stopped) {
+                    failNow(e);
+                    return;
+                }
                 deviceFailed = true;
                 failed.accept(e);
             }

@@ -450,6 +450,7 @@ class ListenIT {
         List<Client> staying = new ArrayList<>();
         List<FramedStream> left = new ArrayList<>();
         staying.add(new Client(port));
+        staying.getFirst().awaitMore(system, 1); // before anybody else is greeted
         for (int i = 0; i < 40; i++) {
             try (Client leaver = Client.admitted(system, port)) {
                 leaver.awaitMore(system, random.nextInt(1, 30));

@@ -189,7 +189,7 @@ class ShapesIT {
                 text.append(
                         switch (sink.type()) {
                             case "tcp" ->
-                                "  type = tcp, connect = \"127.0.0.1:%d\", stream-id = %d, send-buffer = 32KiB }%n"
+                                "  type = tcp, connect = \"127.0.0.1:%d\", stream-id = %d, send-buffer = 32KiB, peer-timeout = 5 minutes }%n"
                                         .formatted(ports.get(sink.name()), sink.firstStreamId());
                             case "file" -> "  type = file, path = \"%s\" }%n".formatted(folder.resolve(sink.name()));
                             default -> "  type = discard }\n";
@@ -322,7 +322,7 @@ class ShapesIT {
             PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
                     sluice {
                       sources.src { type = simulated, buffer-size = 4KiB, buffers = 2, frames = 20000 }
-                      sinks.out { type = tcp, from = src, connect = "127.0.0.1:%d", transport = copy
+                      sinks.out { type = tcp, from = src, connect = "127.0.0.1:%d", peer-timeout = 5 minutes, transport = copy
                                   when-full = drop-newest, queue = 1 }
                       sinks.beside { type = discard, from = src }
                     }
