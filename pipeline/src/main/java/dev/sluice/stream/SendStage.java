@@ -633,7 +633,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                         drainTimeout.toMillis());
             } else if (failure == null && lostAtEnd != null) {
                 failure = lostAtEnd;
-            } else if (failure == null && endAnnounced && outbox.isDone()) {
+            } else if (failure == null
+                    && endAnnounced
+                    && outbox.isDone()
+                    && (link == null || link.transport.unacknowledgedBytes() == 0)) {
                 LOG.warn(
                         "the receiver has all frames, but for {} ms it has not acknowledged that the stream has ended",
                         drainTimeout.toMillis());
