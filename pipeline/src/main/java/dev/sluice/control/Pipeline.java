@@ -219,13 +219,13 @@ final class Pipeline {
     private boolean drainWhenRunning;
     private boolean draining;
 
-    /** Why it is drained, if a defect is the reason. */
+    /** Why its streams were failed, if a defect is the reason. */
     private @Nullable Throwable crashed;
 
     /** When something was started again, of {@link System#nanoTime}. */
     private final ArrayDeque<Long> restarts = new ArrayDeque<>();
 
-    /** Until when it is tried to open what was open before; 0 if the topology is another one. */
+    /** Until when it is tried to open what was open before; means nothing before the first of these {@code reopenings}. */
     private long reopenUntilNanos;
 
     private int reopenings;

@@ -6,6 +6,7 @@ import dev.sluice.wire.Authentication;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
+import dev.sluice.wire.Session;
 import dev.sluice.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -52,9 +53,6 @@ public final class Receiver implements AutoCloseable {
 
     /** Until a sender has said which streams it has. */
     private static final Duration HANDSHAKE = Duration.ofSeconds(10);
-
-    /** In the time after which a silent peer is taken for dead, it is told so often that somebody is here. */
-    private static final int PULSES = 3;
 
     private static final int FROM_SENDER = 1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE;
 
@@ -114,7 +112,7 @@ public final class Receiver implements AutoCloseable {
     /** What came of streams whose source began anew. */
     private final StreamPlace gone = new StreamPlace(0);
 
-    /** By stream id, each from its first HELLO on. */
+    /** By stream id, each from its first header behind the HELLO on. */
     private final Map<Integer, StreamPlace> places = new TreeMap<>();
 
     /** Of the connection that there is: the streams that it has. */
@@ -328,11 +326,8 @@ public final class Receiver implements AutoCloseable {
                 }
             }
             account(place);
-            if (header.type() == Header.TYPE_END && ended()) {
-                acknowledge(connection);
-            } else if (recording == null && unacknowledgedBytes >= ACKNOWLEDGE_BYTES) {
-                acknowledge(connection);
-            } else if (recording != null && unacknowledgedBytes >= SYNC_BYTES) {
+            long most = recording == null ? ACKNOWLEDGE_BYTES : SYNC_BYTES;
+            if (unacknowledgedBytes >= most || (header.type() == Header.TYPE_END && ended())) {
                 acknowledge(connection);
             }
         }
@@ -583,7 +578,7 @@ public final class Receiver implements AutoCloseable {
     /** Says what has come, if that is new or it is time to be heard of; then how long it may wait. */
     private Duration beforeWaiting(Incoming connection) throws IOException {
         long now = System.nanoTime();
-        long pulse = silence.toNanos() / PULSES;
+        long pulse = silence.toNanos() / Session.PULSES;
         long syncIn = recording != null && unsynced ? unsyncedSinceNanos + SYNC_AFTER.toNanos() - now : 0;
         if ((unsynced && syncIn <= 0) || now - saidNanos >= pulse) {
             acknowledge(connection);

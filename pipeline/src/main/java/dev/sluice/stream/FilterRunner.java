@@ -32,8 +32,9 @@ public final class FilterRunner implements AutoCloseable {
     private final long scratchBytes;
     private final @Nullable SharedMemory scratchMemory;
     private final MemorySegment[] scratch;
-    private boolean ended;
     private final MemorySegment[] readOnlyScratch;
+
+    private boolean ended;
 
     // Owner only (the stream's thread).
     private final ArrayDeque<LentFrame> waiting = new ArrayDeque<>();

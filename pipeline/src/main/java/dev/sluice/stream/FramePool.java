@@ -26,7 +26,6 @@ public final class FramePool {
     private int releasedCount;
     private boolean started;
     private boolean readForGood;
-    private boolean positionKnown;
     private long sourcePosition;
     private long nextSequence;
     private long lostBytes;
@@ -87,8 +86,7 @@ public final class FramePool {
         int buffer = batch.buffer(index);
         long position = batch.position(index);
         // Of a ring that an earlier process had, frames that it had done with are missing between those it had not.
-        long lost = positionKnown ? position - sourcePosition : batch.lostBytes(index);
-        positionKnown = true;
+        long lost = position - sourcePosition;
         buffers[buffer].lend(
                 batch.offset(index),
                 batch.bytes(index),

@@ -63,9 +63,6 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
     /** Looks at an aborted connection's completions, once the stream has been dropped: 1 s. They come at once. */
     private static final int MOST_LOOKS_WHEN_DROPPED = 200;
 
-    /** In the time after which a silent peer is taken for dead, it is told so often that somebody is here. */
-    private static final int PULSES = 3;
-
     /** What FIN counts among the unacknowledged bytes. */
     private static final int FIN = 1;
 
@@ -230,7 +227,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             setKeepGoing(true);
             outbox.goOn();
             if (session.framed()) {
-                Duration pulse = session.peerTimeout().dividedBy(PULSES);
+                Duration pulse = session.peerTimeout().dividedBy(Session.PULSES);
                 scheduleWithFixedDelay(PULSE, pulse, pulse);
             }
         }

@@ -21,6 +21,9 @@ public record Session(
         Duration peerTimeout,
         @Nullable KeyFile key) {
 
+    /** In the time after which a silent peer is taken for dead, each end says so often that somebody is here. */
+    public static final int PULSES = 3;
+
     public boolean framed() {
         return framing == Framing.SLUICE;
     }

@@ -155,6 +155,21 @@ final class RestartIT {
         Files.createSymbolicLink(folder.resolve("device"), folder.resolve(name));
     }
 
+    private PipelineSystem onDevice(String restarts, Receiver receiver) throws Exception {
+        return PipelineSystem.start(TopologyTexts.valid("""
+                sluice {
+                  restarts { %s }
+                  sources.other { type = mapped, protocol = fifo, device = "%s", buffers = %d, buffer-size = %d }
+                  sinks.out { type = tcp, from = other, connect = "127.0.0.1:%d", reconnect-min = 5ms }
+                }
+                """.formatted(
+                        restarts,
+                        folder.resolve("device").resolve("memory"),
+                        BUFFERS,
+                        BUFFER_BYTES,
+                        receiver.address().getPort())));
+    }
+
     @Test
     void aDeviceThatFailsAndIsAwayForAWhileIsOpenedAgain() throws Exception {
         try (Receiver receiver = new Receiver(ANY_PORT, options());
@@ -162,19 +177,7 @@ final class RestartIT {
                 FifoDevice second = engine("second")) {
             CompletableFuture<Report> report = receive(receiver);
             insert("first");
-            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
-                    sluice {
-                      restarts { backoff-min = 10ms, backoff-max = 20ms }
-                      sources.other {
-                        type = mapped, protocol = fifo, device = "%s", buffers = %d, buffer-size = %d
-                      }
-                      sinks.out { type = tcp, from = other, connect = "127.0.0.1:%d", reconnect-min = 5ms }
-                    }
-                    """.formatted(
-                            folder.resolve("device").resolve("memory"),
-                            BUFFERS,
-                            BUFFER_BYTES,
-                            receiver.address().getPort())));
+            PipelineSystem system = onDevice("backoff-min = 10ms, backoff-max = 20ms", receiver);
             fill(first, 100);
             Files.delete(folder.resolve("device"));
             first.report(99, 1); // no buffer of it
@@ -203,19 +206,7 @@ final class RestartIT {
                 FifoDevice first = engine("first")) {
             CompletableFuture<Report> report = receive(receiver);
             insert("first");
-            PipelineSystem system = PipelineSystem.start(TopologyTexts.valid("""
-                    sluice {
-                      restarts { within = 500ms, backoff-min = 10ms, backoff-max = 20ms }
-                      sources.other {
-                        type = mapped, protocol = fifo, device = "%s", buffers = %d, buffer-size = %d
-                      }
-                      sinks.out { type = tcp, from = other, connect = "127.0.0.1:%d", reconnect-min = 5ms }
-                    }
-                    """.formatted(
-                            folder.resolve("device").resolve("memory"),
-                            BUFFERS,
-                            BUFFER_BYTES,
-                            receiver.address().getPort())));
+            PipelineSystem system = onDevice("within = 500ms, backoff-min = 10ms, backoff-max = 20ms", receiver);
             fill(first, 100);
             Files.delete(folder.resolve("device"));
             first.report(99, 1);

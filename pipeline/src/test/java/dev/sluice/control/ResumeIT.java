@@ -226,14 +226,19 @@ final class ResumeIT {
         }
     }
 
+    /** So slow that a source of 100 MB/s overruns its ring. */
+    private static FaultProxy slowAndBreaking(Receiver receiver) throws IOException {
+        return new FaultProxy(
+                receiver.address(),
+                SEED,
+                Planned.every(4 << 20, Direction.TO_TARGET, new Fault.Stall(Duration.ofMillis(200))),
+                Planned.every(10 << 20, Direction.TO_TARGET, new Fault.Reset()));
+    }
+
     @Test
     void whatDoesNotFitTheRingIsAnnouncedToTheByte() throws Exception {
         try (Receiver receiver = receiver(null);
-                FaultProxy proxy = new FaultProxy(
-                        receiver.address(),
-                        SEED,
-                        Planned.every(4 << 20, Direction.TO_TARGET, new Fault.Stall(Duration.ofMillis(200))),
-                        Planned.every(10 << 20, Direction.TO_TARGET, new Fault.Reset()))) {
+                FaultProxy proxy = slowAndBreaking(receiver)) {
             CompletableFuture<Report> report = receive(receiver);
             PipelineSystem system = start(
                     source("frames = 1500, rate = 100MB, short-frames = 0.2"),
@@ -248,11 +253,7 @@ final class ResumeIT {
     @ValueSource(strings = {"drop-newest", "drop-oldest"})
     void whatIsDroppedIsAnnouncedToTheByteAndTheOtherBranchGoesOn(String whenFull) throws Exception {
         try (Receiver receiver = receiver(null);
-                FaultProxy proxy = new FaultProxy(
-                        receiver.address(),
-                        SEED,
-                        Planned.every(4 << 20, Direction.TO_TARGET, new Fault.Stall(Duration.ofMillis(200))),
-                        Planned.every(10 << 20, Direction.TO_TARGET, new Fault.Reset()))) {
+                FaultProxy proxy = slowAndBreaking(receiver)) {
             CompletableFuture<Report> report = receive(receiver);
             PipelineSystem system = start(
                     source("frames = 4000, rate = 100MB"),
