@@ -150,8 +150,9 @@ public final class AcquireStage
             pool.start();
             if (nextInBatch == batch.size() && !stopped) {
                 pool.flush();
-                device.acquire(batch);
+                batch.clear(); // also if the device fails before it does: those it has are lent
                 nextInBatch = 0;
+                device.acquire(batch);
             }
             if (nextInBatch < batch.size()) {
                 push(out, pool.lend(batch, nextInBatch++));
