@@ -11,9 +11,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.IntSupplier;
 import java.util.function.ToIntFunction;
 
-/** Runs a pipeline for as long as the command lasts; SIGTERM and Ctrl-C drain it and its outcome is still reported. */
+/** Runs something for as long as the command lasts; SIGTERM and Ctrl-C end it, and what became of it is still reported. */
 final class Foreground {
 
     /** What reaping, closing and reporting may take once the drain time-out is over. */
@@ -30,19 +31,30 @@ final class Foreground {
      * @param report tells the user the outcome and returns the exit status
      */
     static int run(PipelineSystem system, boolean live, ToIntFunction<Outcome> report) {
+        return run(
+                system::drain, system.drainTimeout().plus(AFTER_DRAIN), () -> report.applyAsInt(await(system, live)));
+    }
+
+    /**
+     * Runs something that says at its end what became of it.
+     *
+     * @param stop called by another thread when the process is told to end
+     * @param atMost what the rest may take then
+     * @param program returns the exit status
+     */
+    static int run(Runnable stop, Duration atMost, IntSupplier program) {
         CompletableFuture<Integer> exit = new CompletableFuture<>();
         Runtime.getRuntime()
                 .addShutdownHook(new Thread(
                         () -> {
-                            system.drain();
+                            stop.run();
                             // The status is ours to say: the virtual machine would make it 128 + the signal's number.
-                            Runtime.getRuntime()
-                                    .halt(await(exit, system.drainTimeout().plus(AFTER_DRAIN)));
+                            Runtime.getRuntime().halt(await(exit, atMost));
                         },
                         "drain"));
         int status = Main.EXIT_FAILED;
         try {
-            status = report.applyAsInt(await(system, live));
+            status = program.getAsInt();
         } finally {
             exit.complete(status);
         }

@@ -9,10 +9,12 @@ import dev.sluice.topology.Cidr;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.KeyFile;
+import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -72,6 +74,25 @@ final class ReceiveCommand implements Callable<Integer> {
     private @Nullable Path keyFile;
 
     @Option(
+            names = "--tls-certificate",
+            paramLabel = "FILE",
+            description = "Encrypt with TLS and show this certificate (PEM). With --listen it is needed for TLS.")
+    private @Nullable Path certificate;
+
+    @Option(
+            names = "--tls-private-key",
+            paramLabel = "FILE",
+            description = "The private key of that certificate (PEM).")
+    private @Nullable Path privateKey;
+
+    @Option(
+            names = "--tls-trust",
+            paramLabel = "FILE",
+            description = "Encrypt with TLS and ask for a certificate that one of these has signed (PEM). "
+                    + "With --connect it is needed for TLS.")
+    private @Nullable Path trust;
+
+    @Option(
             names = "--allow",
             paramLabel = "CIDR",
             split = ",",
@@ -84,6 +105,9 @@ final class ReceiveCommand implements Callable<Integer> {
 
     @Spec
     private CommandSpec spec;
+
+    /** What has come is to be synced, and the report printed. */
+    private static final Duration AFTER_INTERRUPT = Duration.ofSeconds(15);
 
     @Override
     public Integer call() throws IOException {
@@ -103,6 +127,7 @@ final class ReceiveCommand implements Callable<Integer> {
                 record,
                 reconnect,
                 key == null ? null : new KeyFile(key),
+                tls(),
                 peer -> networks.isEmpty() || networks.stream().anyMatch(network -> network.contains(peer)));
         PrintWriter out = spec.commandLine().getOut();
         try (Receiver receiver = receiver(options)) {
@@ -117,14 +142,32 @@ final class ReceiveCommand implements Callable<Integer> {
                                 : "listening on " + where);
                 out.flush();
             }
-            Report report = receiver.receive();
-            out.print(json ? report.json() + System.lineSeparator() : report.text());
-            out.flush();
-            if (!report.problem().isEmpty()) {
-                throw new IOException(report.problem());
-            }
-            return report.exitCode();
+            return Foreground.run(receiver::interrupt, AFTER_INTERRUPT, () -> report(receiver.receive()));
         }
+    }
+
+    private int report(Report report) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(json ? report.json() + System.lineSeparator() : report.text());
+        out.flush();
+        if (!report.problem().isEmpty()) {
+            Verbosity.report(
+                    new IOException(report.problem()), spec.commandLine().getErr());
+        }
+        return report.exitCode();
+    }
+
+    private @Nullable TlsFiles tls() {
+        if (certificate == null && privateKey == null && trust == null) {
+            return null;
+        }
+        TlsFiles files = new TlsFiles(certificate, privateKey, trust);
+        String missing = files.missing(connect != null);
+        if (!missing.isEmpty()) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "write --tls-" + missing + " FILE, too, in PEM format");
+        }
+        return files;
     }
 
     private List<Cidr> networks() {

@@ -12,6 +12,7 @@ import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
+import javax.net.ssl.SSLEngine;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
@@ -177,10 +179,17 @@ final class Connector {
     private Behavior<Message> greeting(TcpSocket socket) {
         timers.cancelAll();
         unregister();
+        TlsFiles files = sink.session().tls();
+        SSLEngine tls;
+        try {
+            tls = files == null ? null : files.engine(sink.host(), sink.port());
+        } catch (IOException e) {
+            return failed(String.valueOf(e.getMessage()));
+        }
         connecting = null;
         ActorRef<Message> self = context.getSelf();
         greeted = new Handshake(
-                Transports.open(socket, sink.transport(), counters.send),
+                Transports.open(socket, sink.transport(), tls, counters.send),
                 sink.session(),
                 streams,
                 false,

@@ -13,6 +13,8 @@ import dev.sluice.topology.Topology;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.TransportChoice;
 import dev.sluice.wire.KeyFile;
+import dev.sluice.wire.Session;
+import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.NetworkInterface;
@@ -141,7 +143,7 @@ public final class Environment {
     }
 
     private void check(Topology.Sink sink) {
-        checkKey(sink);
+        checkSecrets(sink);
         switch (sink) {
             case Topology.TcpSink tcp -> {
                 try {
@@ -156,13 +158,22 @@ public final class Environment {
         }
     }
 
-    private void checkKey(Topology.Sink sink) {
-        KeyFile key = sink.key();
+    private void checkSecrets(Topology.Sink sink) {
+        Session session = sink.session();
+        KeyFile key = session == null ? null : session.key();
         if (key != null) {
             try {
                 key.read();
             } catch (IOException e) {
                 problem("sinks", sink.node(), "auth.key-file", String.valueOf(e.getMessage()));
+            }
+        }
+        TlsFiles tls = session == null ? null : session.tls();
+        if (tls != null) {
+            try {
+                tls.check();
+            } catch (IOException e) {
+                problem("sinks", sink.node(), "tls", String.valueOf(e.getMessage()));
             }
         }
     }

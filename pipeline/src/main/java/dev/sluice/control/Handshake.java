@@ -113,6 +113,10 @@ final class Handshake {
     @Nullable
     Connection proceed() throws IOException {
         if (!begun) {
+            int awaited = transport.prepare();
+            if (awaited != 0) {
+                return await(awaited);
+            }
             begun = true;
             begin();
         }

@@ -12,12 +12,14 @@ import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import javax.net.ssl.SSLEngine;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -232,6 +234,15 @@ final class Listener {
     }
 
     private void greet(TcpSocket socket, String peer) {
+        TlsFiles files = sink.session().tls();
+        SSLEngine tls;
+        try {
+            tls = files == null ? null : files.engine(null, 0);
+        } catch (IOException e) { // a file that is being replaced
+            socket.close();
+            turnedAway(peer, String.valueOf(e.getMessage()));
+            return;
+        }
         if (guests.size() == MOST_GUESTS) {
             Map.Entry<Long, Guest> oldest = guests.entrySet().iterator().next();
             turnAway(oldest.getKey(), oldest.getValue(), MOST_GUESTS + " others came before it said what it wants");
@@ -239,7 +250,7 @@ final class Listener {
         long guest = nextGuest++;
         ActorRef<Message> self = context.getSelf();
         Handshake handshake = new Handshake(
-                Transports.open(socket, sink.transport(), counters.send),
+                Transports.open(socket, sink.transport(), tls, counters.send),
                 sink.session(),
                 offered,
                 streams.length > 1,
@@ -282,8 +293,12 @@ final class Listener {
     private void turnAway(long number, Guest guest, String why) {
         leave(number);
         guest.handshake().drop();
+        turnedAway(guest.peer(), why);
+    }
+
+    private void turnedAway(String peer, String why) {
         counters.handshakesFailed.add(1);
-        context.getLog().warn("{}: turned {} away: {}", sink.name(), guest.peer(), why);
+        context.getLog().warn("{}: turned {} away: {}", sink.name(), peer, why);
     }
 
     private void leave(long number) {

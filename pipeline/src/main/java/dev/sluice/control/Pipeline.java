@@ -30,7 +30,6 @@ import dev.sluice.stream.StoppedException;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
 import dev.sluice.transport.RotatingFile;
-import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.io.IOException;
 import java.time.Duration;
@@ -287,9 +286,9 @@ final class Pipeline {
     /** Files last: one that is to be replaced is empty from then on, which must not be for nothing. */
     private void openSinks() throws IOException {
         for (Topology.Sink sink : topology.sinks()) {
-            KeyFile key = sink.key();
-            if (key != null && !sinks.containsKey(sink.name())) {
-                readable(sink, key);
+            Session session = sink.session();
+            if (session != null && !sinks.containsKey(sink.name())) {
+                check(sink, session);
             }
         }
         for (Topology.Sink sink : topology.sinks()) {
@@ -310,9 +309,9 @@ final class Pipeline {
     }
 
     /** One that cannot be used would fail every connection, and its user should hear of it now. */
-    private static void readable(Topology.Sink sink, KeyFile key) throws IOException {
+    private static void check(Topology.Sink sink, Session session) throws IOException {
         try {
-            key.read();
+            session.check();
         } catch (IOException e) {
             throw new IOException(sink.name() + ": " + e.getMessage(), e);
         }

@@ -4,6 +4,7 @@ package dev.sluice.linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
+import java.nio.ByteBuffer;
 
 /** {@code struct iovec} of {@code <sys/uio.h>}: one stretch of memory of a gathered send; kept as arrays. */
 public final class Iovec {
@@ -36,6 +37,15 @@ public final class Iovec {
 
     public static long length(MemorySegment array, int index) {
         return CType.getWord(array, index * LAYOUT.byteSize() + LENGTH);
+    }
+
+    /** Copies bytes of element {@code index}, from its start, as many as it has and fit: bytes. */
+    @SuppressWarnings("restricted") // the element says how long the memory at its address is
+    public static int copy(MemorySegment array, int index, ByteBuffer into) {
+        int bytes = (int) Math.min(length(array, index), into.remaining());
+        MemorySegment from = MemorySegment.ofAddress(address(array, index)).reinterpret(bytes);
+        into.put(from.asByteBuffer());
+        return bytes;
     }
 
     /** The address of element {@code index}, for {@code msg_iov} to start there. */

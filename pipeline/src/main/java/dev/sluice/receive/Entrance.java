@@ -4,12 +4,16 @@ package dev.sluice.receive;
 import dev.sluice.wire.Authentication;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
+import dev.sluice.wire.TlsFiles;
+import dev.sluice.wire.TlsLine;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
+import java.nio.channels.CancelledKeyException;
 import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
@@ -53,6 +57,7 @@ final class Entrance implements AutoCloseable {
     private final Selector selector;
     private final SelectionKey arrivals;
     private final @Nullable KeyFile key;
+    private final @Nullable TlsFiles tls;
     private final Predicate<InetAddress> allows;
     private final Duration patience;
 
@@ -65,38 +70,54 @@ final class Entrance implements AutoCloseable {
     private static final class Guest {
 
         private final SocketChannel channel;
-        private final Authentication authentication;
+        private final @Nullable TlsLine tls;
+        private final ByteChannel line;
+
+        /** Null if nothing is to be proved. */
+        private final @Nullable Authentication authentication;
+
         private final long untilNanos;
         private final byte[] came = new byte[Header.BYTES];
         private final ByteBuffer space = ByteBuffer.wrap(came);
         private final Header header = new Header(MemorySegment.ofArray(came));
 
-        Guest(SocketChannel channel, byte[] key, long untilNanos) throws IOException {
+        private boolean begun;
+
+        Guest(SocketChannel channel, @Nullable TlsLine tls, byte @Nullable [] key, long untilNanos) {
             this.channel = channel;
+            this.tls = tls;
             this.untilNanos = untilNanos;
-            authentication = new Authentication(key, Authentication.Role.RECEIVER, false);
-            say(authentication.begin());
+            line = tls == null ? channel : tls;
+            authentication = key == null ? null : new Authentication(key, Authentication.Role.RECEIVER, false);
         }
 
-        /** Goes as far as the connection lets it; true if it has the key. */
-        boolean proceed() throws IOException {
+        /** Goes as far as the connection lets it: 0 if it may come in, else the operation to wait for. */
+        int proceed() throws IOException {
+            int awaited = tls == null || begun ? 0 : tls.shake();
+            if (awaited != 0 || authentication == null) {
+                return awaited;
+            }
+            if (!begun) {
+                begun = true;
+                say(authentication.begin());
+            }
             while (!authentication.done()) {
-                int got = channel.read(space);
+                int got = line.read(space);
                 if (got < 0) {
                     throw new IOException(Authentication.leftBy(Authentication.Role.SENDER));
                 }
                 if (space.hasRemaining()) {
-                    return false;
+                    return SelectionKey.OP_READ;
                 }
                 space.clear();
                 say(authentication.take(header));
             }
-            return true;
+            return 0;
         }
 
         /** Two headers in all, which any socket takes at once. */
         private void say(byte[] bytes) throws IOException {
-            if (channel.write(ByteBuffer.wrap(bytes)) < bytes.length) {
+            if (line.write(ByteBuffer.wrap(bytes)) < bytes.length) {
                 throw new IOException("it takes nothing");
             }
         }
@@ -106,20 +127,27 @@ final class Entrance implements AutoCloseable {
      * Listens.
      *
      * @param key what a sender must have; null if anybody will do
+     * @param tls what encrypts the connections; null if nothing does
      * @param allows whether a sender may be at an address
-     * @param patience how long a sender may take to prove that it has the key
+     * @param patience how long a sender may take for the TLS handshake, and to prove that it has the key
      */
-    Entrance(InetSocketAddress listen, @Nullable KeyFile key, Predicate<InetAddress> allows, Duration patience)
+    Entrance(
+            InetSocketAddress listen,
+            @Nullable KeyFile key,
+            @Nullable TlsFiles tls,
+            Predicate<InetAddress> allows,
+            Duration patience)
             throws IOException {
         if (listen.isUnresolved()) {
             throw new IOException("cannot listen on " + listen.getHostString() + ": the name is not known");
         }
         this.key = key;
+        this.tls = tls;
         this.allows = allows;
         this.patience = patience;
         server = ServerSocketChannel.open();
         try {
-            server.bind(listen, key == null ? BACKLOG : BACKLOG_WITH_KEY);
+            server.bind(listen, key == null && tls == null ? BACKLOG : BACKLOG_WITH_KEY);
             server.configureBlocking(false);
             selector = Selector.open();
             arrivals = server.register(selector, SelectionKey.OP_ACCEPT);
@@ -146,7 +174,7 @@ final class Entrance implements AutoCloseable {
      * @return null if none came in that time
      */
     @Nullable
-    SocketChannel next(Duration longest) throws IOException {
+    IncomingSocket next(Duration longest) throws IOException {
         long until = System.nanoTime() + longest.toNanos();
         try {
             while (true) {
@@ -156,12 +184,12 @@ final class Entrance implements AutoCloseable {
                 }
                 dismissTheSlow(now);
                 selector.select(waitMillis(now, longest.isZero() ? null : until));
-                SocketChannel sender = admitted();
+                IncomingSocket sender = admitted();
                 if (sender != null) {
                     return sender;
                 }
             }
-        } catch (ClosedSelectorException e) {
+        } catch (ClosedSelectorException | CancelledKeyException e) {
             throw new IOException("the receiver was closed", e);
         } finally {
             dismissAll();
@@ -193,16 +221,17 @@ final class Entrance implements AutoCloseable {
         for (Guest guest : new ArrayList<>(guests)) {
             if (now - guest.untilNanos >= 0) {
                 guests.remove(guest);
-                turnAway(guest.channel, "it did not prove within " + patience.toMillis() + " ms that it has the key");
+                turnAway(
+                        guest.channel, "it did not do within " + patience.toMillis() + " ms what is asked of it first");
             }
         }
     }
 
-    private @Nullable SocketChannel admitted() throws IOException {
+    private @Nullable IncomingSocket admitted() throws IOException {
         List<SelectionKey> ready = List.copyOf(selector.selectedKeys());
         selector.selectedKeys().clear();
         for (SelectionKey one : ready) {
-            SocketChannel sender = null;
+            IncomingSocket sender = null;
             if (one.equals(arrivals)) {
                 sender = accepted();
             } else if (one.attachment() instanceof Guest guest && guests.contains(guest)) {
@@ -216,41 +245,48 @@ final class Entrance implements AutoCloseable {
     }
 
     /** One at a time: however many come, those that are there are heard in between. */
-    private @Nullable SocketChannel accepted() throws IOException {
+    private @Nullable IncomingSocket accepted() throws IOException {
         SocketChannel channel = server.accept();
         if (channel == null) {
             return null; // it has gone already
         }
         if (!(channel.getRemoteAddress() instanceof InetSocketAddress peer) || !allows.test(peer.getAddress())) {
             turnAway(channel, "--allow does not name it");
-        } else if (key == null) {
-            return channel;
+        } else if (key == null && tls == null) {
+            return new IncomingSocket(channel, null);
         } else {
-            greet(channel, key);
+            return greeted(channel);
         }
         return null;
     }
 
-    private void greet(SocketChannel channel, KeyFile asked) throws IOException {
+    private @Nullable IncomingSocket greeted(SocketChannel channel) throws IOException {
         if (guests.size() == MOST_GUESTS) {
             Guest oldest = guests.iterator().next();
             guests.remove(oldest);
-            turnAway(oldest.channel, MOST_GUESTS + " others came before it proved that it has the key");
+            turnAway(oldest.channel, MOST_GUESTS + " others came before it had done what is asked of it first");
         }
         try {
             channel.configureBlocking(false);
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            Guest guest = new Guest(channel, asked.read(), System.nanoTime() + patience.toNanos());
-            channel.register(selector, SelectionKey.OP_READ, guest);
+            Guest guest = new Guest(
+                    channel,
+                    tls == null ? null : new TlsLine(channel, tls.engine(null, 0)),
+                    key == null ? null : key.read(),
+                    System.nanoTime() + patience.toNanos());
             guests.add(guest);
+            return heard(channel.register(selector, 0, guest), guest);
         } catch (IOException e) {
             turnAway(channel, String.valueOf(e.getMessage()));
+            return null;
         }
     }
 
-    private @Nullable SocketChannel heard(SelectionKey one, Guest guest) throws IOException {
+    private @Nullable IncomingSocket heard(SelectionKey one, Guest guest) throws IOException {
         try {
-            if (!guest.proceed()) {
+            int awaited = guest.proceed();
+            if (awaited != 0) {
+                one.interestOps(awaited);
                 return null;
             }
         } catch (IOException e) {
@@ -262,7 +298,7 @@ final class Entrance implements AutoCloseable {
         dismissAll();
         one.cancel();
         selector.selectNow(); // a channel that is still registered here is not really closed when it is
-        return guest.channel;
+        return new IncomingSocket(guest.channel, guest.tls);
     }
 
     private void turnAway(SocketChannel channel, String why) throws IOException {

@@ -33,6 +33,9 @@ interface Incoming extends AutoCloseable {
     /** Sends all of it, or breaks off: the sender must read what it is told. */
     void write(ByteBuffer bytes, Duration longest) throws IOException;
 
+    /** Has it broken off soon, whatever it waits for. Any thread. */
+    void interrupt();
+
     @Override
     void close() throws IOException;
 }

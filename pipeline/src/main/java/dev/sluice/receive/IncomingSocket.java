@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.receive;
 
+import dev.sluice.wire.TlsLine;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
-/** A connection over a socket. */
+/** A connection over a socket, plain or with TLS. */
 final class IncomingSocket implements Incoming {
 
     private final SocketChannel channel;
+    private final @Nullable TlsLine tls;
+
+    /** What is said and heard goes through it. */
+    private final ByteChannel line;
+
     private final Selector selector;
     private final SelectionKey key;
     private String brokenBecause = "";
+    private volatile boolean interrupted;
 
-    IncomingSocket(SocketChannel channel) throws IOException {
+    /** @param tls through which the channel is read and written; null if it is directly */
+    IncomingSocket(SocketChannel channel, @Nullable TlsLine tls) throws IOException {
         this.channel = channel;
+        this.tls = tls;
+        line = tls == null ? channel : tls;
         try {
             channel.configureBlocking(false);
             // An acknowledgement shall not wait for the one before to be acknowledged (Nagle).
@@ -46,12 +58,27 @@ final class IncomingSocket implements Incoming {
         brokenBecause = because;
     }
 
+    private boolean goesOn() {
+        if (interrupted && brokenBecause.isEmpty()) {
+            brokenBecause = "interrupted";
+        }
+        return brokenBecause.isEmpty();
+    }
+
+    @Override
+    public synchronized void interrupt() {
+        interrupted = true;
+        if (selector.isOpen()) {
+            selector.wakeup();
+        }
+    }
+
     @Override
     public boolean read(ByteBuffer into, BeforeWaiting waiting) throws IOException {
-        while (brokenBecause.isEmpty()) {
+        while (goesOn()) {
             int got;
             try {
-                got = channel.read(into);
+                got = line.read(into);
             } catch (IOException e) {
                 brokenBecause = String.valueOf(e.getMessage());
                 return false;
@@ -71,8 +98,8 @@ final class IncomingSocket implements Incoming {
     public void write(ByteBuffer bytes, Duration longest) throws IOException {
         long until = System.nanoTime() + longest.toNanos();
         try {
-            while (bytes.hasRemaining() && brokenBecause.isEmpty()) {
-                if (channel.write(bytes) == 0) {
+            while (bytes.hasRemaining() && goesOn()) {
+                if (line.write(bytes) == 0) {
                     Duration left = Duration.ofNanos(until - System.nanoTime());
                     if (left.isNegative() || left.isZero()) {
                         brokenBecause = "the sender took no acknowledgement for " + longest.toMillis() + " ms";
@@ -86,6 +113,22 @@ final class IncomingSocket implements Incoming {
         }
     }
 
+    /**
+     * Agrees with the sender on how what follows is encrypted, if it is to be.
+     *
+     * @throws IOException with one sentence, if that cannot be done in time, or at all
+     */
+    void shake(Duration longest) throws IOException {
+        long until = System.nanoTime() + longest.toNanos();
+        for (int awaited; tls != null && (awaited = tls.shake()) != 0; ) {
+            long left = until - System.nanoTime();
+            if (left <= 0) {
+                throw new IOException("the TLS handshake was not done within " + longest.toMillis() + " ms");
+            }
+            await(awaited, Duration.ofNanos(left));
+        }
+    }
+
     /** For ever, if it is told zero. */
     private void await(int operation, Duration longest) throws IOException {
         key.interestOps(operation);
@@ -93,8 +136,20 @@ final class IncomingSocket implements Incoming {
         selector.selectedKeys().clear();
     }
 
+    /** It has ended already; whether the sender hears of it is as it may be. */
+    private static void finish(TlsLine tls) {
+        try {
+            tls.finish();
+        } catch (IOException e) {
+            // it is gone
+        }
+    }
+
     @Override
-    public void close() throws IOException {
+    public synchronized void close() throws IOException {
+        if (tls != null && brokenBecause.isEmpty()) {
+            finish(tls);
+        }
         selector.close();
         channel.close();
     }

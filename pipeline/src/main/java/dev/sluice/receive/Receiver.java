@@ -7,6 +7,8 @@ import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
+import dev.sluice.wire.TlsFiles;
+import dev.sluice.wire.TlsLine;
 import dev.sluice.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -24,6 +26,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 import java.util.zip.CRC32C;
+import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,6 +68,7 @@ public final class Receiver implements AutoCloseable {
      * @param reconnect after a connection that broke off waits for the sender to come back, until END; a receiver that
      *     connects also waits until the sender is there
      * @param key what the sender must prove to have; null if anybody will do. Only with {@code framing = sluice}
+     * @param tls what encrypts the connection; null if nothing does
      * @param allows whether a sender may be at an address, if it is the sender that connects
      */
     public record Options(
@@ -73,11 +77,12 @@ public final class Receiver implements AutoCloseable {
             @Nullable Path record,
             boolean reconnect,
             @Nullable KeyFile key,
+            @Nullable TlsFiles tls,
             Predicate<InetAddress> allows) {
 
         /** From anybody. */
         public Options(Framing framing, boolean verify, @Nullable Path record, boolean reconnect) {
-            this(framing, verify, record, reconnect, null, address -> true);
+            this(framing, verify, record, reconnect, null, null, address -> true);
         }
     }
 
@@ -125,6 +130,8 @@ public final class Receiver implements AutoCloseable {
     private long unsyncedSinceNanos;
     private boolean unsynced;
     private boolean lingering;
+    private volatile @Nullable Incoming talking;
+    private volatile boolean interrupted;
 
     /** Listens; port 0 takes any that is free. */
     public Receiver(InetSocketAddress listen, Options options) throws IOException {
@@ -151,20 +158,24 @@ public final class Receiver implements AutoCloseable {
 
     /** Connects to a sender that listens, when it is told to receive; the name is looked up then. */
     public static Receiver connecting(String host, int port, Options options) throws IOException {
-        checkKey(options);
+        check(options);
         return new Receiver(InetSocketAddress.createUnresolved(host, port), null, options);
     }
 
     private static Entrance entrance(InetSocketAddress listen, Options options) throws IOException {
-        checkKey(options);
-        return new Entrance(listen, options.key(), options.allows(), HANDSHAKE);
+        check(options);
+        return new Entrance(listen, options.key(), options.tls(), options.allows(), HANDSHAKE);
     }
 
-    /** One that cannot be used would fail every connection, and its user should hear of it now. */
-    private static void checkKey(Options options) throws IOException {
+    /** Files that cannot be used would fail every connection, and their user should hear of it now. */
+    private static void check(Options options) throws IOException {
         KeyFile key = options.key();
         if (key != null) {
             key.read();
+        }
+        TlsFiles tls = options.tls();
+        if (tls != null) {
+            tls.check();
         }
     }
 
@@ -191,17 +202,40 @@ public final class Receiver implements AutoCloseable {
                     if (connections++ == 0) {
                         began = System.nanoTime();
                     }
+                    talking = connection;
+                    if (interrupted) {
+                        break; // before there was anything to interrupt
+                    }
                     LOG.info("connection {} {}", entrance == null ? "to" : "from", connection.peer());
                     problem = receiveFrom(connection);
                 }
-                if (!problem.isEmpty() && options.reconnect()) {
+                if (!problem.isEmpty() && options.reconnect() && !interrupted) {
                     LOG.warn("{}; waiting for the sender to come back", problem);
                 }
-            } while ((!problem.isEmpty() && options.reconnect()) || lingering);
+            } while (((!problem.isEmpty() && options.reconnect()) || lingering) && !interrupted);
         } catch (IOException e) {
-            problem = String.valueOf(e.getMessage());
+            problem = interrupted ? "" : String.valueOf(e.getMessage());
+        }
+        if (interrupted && problem.isEmpty() && !ended()) {
+            problem = "interrupted before the stream had ended";
         }
         return report(Duration.ofNanos(System.nanoTime() - began), problem);
+    }
+
+    /** Has {@link #receive} end soon, with what has come. Any thread. */
+    public void interrupt() {
+        interrupted = true;
+        Incoming connection = talking;
+        if (connection != null) {
+            connection.interrupt();
+        }
+        if (entrance != null) {
+            try {
+                entrance.close();
+            } catch (IOException e) {
+                LOG.debug("the entrance was not closed", e);
+            }
+        }
     }
 
     /** What has come so far. */
@@ -230,8 +264,7 @@ public final class Receiver implements AutoCloseable {
     /** Null if it lingers, and nobody comes. */
     private @Nullable Incoming nextConnection() throws IOException {
         if (entrance != null) {
-            SocketChannel sender = entrance.next(lingering ? silence : Duration.ZERO);
-            return sender == null ? null : new IncomingSocket(sender);
+            return entrance.next(lingering ? silence : Duration.ZERO);
         }
         if (lingering) {
             return null;
@@ -242,9 +275,9 @@ public final class Receiver implements AutoCloseable {
         boolean told = false;
         while (true) {
             try {
-                return new IncomingSocket(connect());
+                return connect();
             } catch (IOException e) {
-                if (!options.reconnect()) {
+                if (!options.reconnect() || interrupted) {
                     throw e;
                 }
                 if (!told) {
@@ -256,14 +289,26 @@ public final class Receiver implements AutoCloseable {
         }
     }
 
-    private SocketChannel connect() throws IOException {
+    private IncomingSocket connect() throws IOException {
         String where = "cannot connect to " + address.getHostString() + ":" + address.getPort() + ": ";
         InetSocketAddress to = new InetSocketAddress(address.getHostString(), address.getPort());
         if (to.isUnresolved()) {
             throw new IOException(where + "the name is not known");
         }
+        TlsFiles tls = options.tls();
         try {
-            return SocketChannel.open(to);
+            SSLEngine engine = tls == null ? null : tls.engine(address.getHostString(), address.getPort());
+            SocketChannel channel = SocketChannel.open(to);
+            IncomingSocket connection =
+                    new IncomingSocket(channel, engine == null ? null : new TlsLine(channel, engine));
+            try {
+                connection.shake(HANDSHAKE);
+                return connection;
+            } catch (IOException e) {
+                unproved++;
+                connection.close();
+                throw e;
+            }
         } catch (IOException e) {
             throw new IOException(where + e.getMessage(), e);
         }

@@ -115,7 +115,7 @@ public final class Connection {
     /** Passes on all that has come; a part of a message waits for the rest of it. */
     void receive(Inbox inbox) throws IOException {
         // A peer that says more than it can be listened to must not keep the stream from all else: epoll says it again.
-        for (int round = 0; round < MOST_ROUNDS && !peerClosed; round++) {
+        for (int round = 0; (round < MOST_ROUNDS || transport.holdsReceived()) && !peerClosed; round++) {
             long room = inbound.byteSize() - filled;
             long got = transport.receive(inbound.asSlice(filled));
             if (got == 0) {

@@ -14,7 +14,6 @@ import dev.sluice.filter.Problems;
 import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Framing;
-import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -158,8 +157,8 @@ public record Topology(
             return node().name();
         }
 
-        /** What its receivers must prove to have; null if nothing. */
-        default @Nullable KeyFile key() {
+        /** How it speaks to its receivers; null if it has none. */
+        default @Nullable Session session() {
             return null;
         }
     }
@@ -188,12 +187,7 @@ public record Topology(
             int sendBufferBytes,
             Duration connectTimeout,
             Backoff backoff)
-            implements Sink {
-        @Override
-        public @Nullable KeyFile key() {
-            return session.key();
-        }
-    }
+            implements Sink {}
 
     /**
      * {@code type = tcp} that is connected to.
@@ -214,11 +208,6 @@ public record Topology(
             Transports.Options transport,
             int sendBufferBytes)
             implements Sink {
-
-        @Override
-        public @Nullable KeyFile key() {
-            return session.key();
-        }
 
         /** Whether a receiver may be at this address. */
         public boolean allows(InetAddress peer) {

@@ -28,6 +28,7 @@ import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
+import dev.sluice.wire.TlsFiles;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.math.BigInteger;
@@ -473,6 +474,11 @@ public final class TopologyReader {
                     + "\"address:port\" for receivers to connect to");
         }
         Session session = session(settings, listens && !connects);
+        if (session.tls() != null
+                && settings.written("transport")
+                && settings.choice("transport", TransportChoice.class) == TransportChoice.ZEROCOPY) {
+            settings.problem("transport", "is zerocopy, and tls encrypts, which copies; leave one of them out");
+        }
         Transports.Options transport = new Transports.Options(
                 settings.choice("transport", TransportChoice.class), settings.bytes("zerocopy-threshold", 0), (int)
                         settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
@@ -492,10 +498,12 @@ public final class TopologyReader {
                 settings.flag("checksums"),
                 settings.duration("handshake-timeout", Duration.ofMillis(1)),
                 settings.duration("peer-timeout", Duration.ofMillis(10)),
-                key(settings));
+                key(settings),
+                tls(settings, !listens));
         if (!session.framed()) {
             for (String key : FRAMED_ONLY) {
-                if (settings.written(key)) {
+                boolean shakesHands = session.tls() != null && key.equals("handshake-timeout");
+                if (settings.written(key) && !shakesHands) {
                     settings.problem(key, "is only for framing = sluice; leave it out");
                 }
             }
@@ -516,6 +524,27 @@ public final class TopologyReader {
         KeyFile key = new KeyFile(path(auth, "key-file"));
         auth.finish();
         return key;
+    }
+
+    private static @Nullable TlsFiles tls(Settings settings, boolean connects) {
+        Settings written = settings.inner("tls");
+        if (written == null) {
+            return null;
+        }
+        TlsFiles files = new TlsFiles(
+                pathIfWritten(written, "certificate"),
+                pathIfWritten(written, "private-key"),
+                pathIfWritten(written, "trust"));
+        String missing = files.missing(connects);
+        if (!missing.isEmpty()) {
+            written.missing(missing + " = \"FILE\", in PEM format");
+        }
+        written.finish();
+        return files;
+    }
+
+    private static @Nullable Path pathIfWritten(Settings settings, String key) {
+        return settings.written(key) ? path(settings, key) : null;
     }
 
     /** Settings that would do nothing, since they are for a sink that has the other address. */

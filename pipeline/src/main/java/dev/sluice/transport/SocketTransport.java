@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
 /** What the transports that use sendmsg have in common: the socket, and the plain send. */
-abstract sealed class SocketTransport implements Transport permits CopyTransport, ZerocopyTransport {
+abstract sealed class SocketTransport implements Transport permits CopyTransport, ZerocopyTransport, TlsTransport {
 
     final TcpSocket socket;
     final SendCounters counters;
@@ -17,6 +17,11 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
     SocketTransport(TcpSocket socket, SendCounters counters) {
         this.socket = socket;
         this.counters = counters;
+    }
+
+    @Override
+    public int prepare() throws IOException {
+        return 0;
     }
 
     @Override
@@ -40,7 +45,7 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
     }
 
     /** One send; accounts for what was taken, and returns it or the negated errno. */
-    abstract long sendSome(Transfer transfer);
+    abstract long sendSome(Transfer transfer) throws IOException;
 
     final long sendPlainly(Transfer transfer) {
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), 0);
@@ -62,6 +67,11 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
             throw new ConnectionLostException((int) -got);
         }
         return got == 0 ? END : Math.max(0, got);
+    }
+
+    @Override
+    public boolean holdsReceived() {
+        return false;
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.Iovec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 
 /**
  * One frame's bytes on their way out: what is still to be handed to the kernel, and how many sends of it the kernel has
@@ -102,6 +103,13 @@ public final class Transfer {
 
     long iovecAddress() {
         return Iovec.elementAddress(iovecs, next);
+    }
+
+    /** Copies what is to be sent next, as much as there is and fits. */
+    void copyTo(ByteBuffer into) {
+        for (int i = next; i < count && into.hasRemaining(); i++) {
+            Iovec.copy(iovecs, i, into);
+        }
     }
 
     /** Elements for the next send. */

@@ -22,6 +22,14 @@ public interface Transport extends AutoCloseable {
     }
 
     /**
+     * Agrees with the peer on what must be agreed on before anything can be sent; called until it is done.
+     *
+     * @return 0 when it is done, else the epoll event to wait for
+     * @throws IOException if the peer cannot be talked to
+     */
+    int prepare() throws IOException;
+
+    /**
      * Hands the kernel as much of the transfer as it takes.
      *
      * @throws ConnectionLostException if the connection is gone; what was handed over before is in the kernel's hands
@@ -43,6 +51,9 @@ public interface Transport extends AutoCloseable {
      * @throws ConnectionLostException if the connection is gone
      */
     long receive(MemorySegment into) throws IOException;
+
+    /** Whether bytes have come that {@link #receive} would give, and that no event of the socket tells of. */
+    boolean holdsReceived();
 
     /** Sends whose completion has not come. */
     int outstanding();

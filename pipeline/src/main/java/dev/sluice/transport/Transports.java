@@ -4,6 +4,8 @@ package dev.sluice.transport;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
 
 /** Picks the transport for a freshly connected socket. */
 public final class Transports {
@@ -24,9 +26,14 @@ public final class Transports {
     /**
      * Takes the socket over. A socket that refuses SO_ZEROCOPY gets {@code copy}, with the reason in the counters.
      *
+     * @param tls encrypts what is sent, which copies it whatever the options say; null to send it as it is
      * @param counters of the sink; they outlive the connection
      */
-    public static Transport open(TcpSocket socket, Options options, SendCounters counters) {
+    public static Transport open(TcpSocket socket, Options options, @Nullable SSLEngine tls, SendCounters counters) {
+        if (tls != null) {
+            counters.plainReason("tls encrypts, and so copies");
+            return new TlsTransport(socket, tls, counters);
+        }
         if (options.choice() == TransportChoice.COPY) {
             counters.plainReason("transport = copy");
             return new CopyTransport(socket, counters);

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.wire;
 
-import dev.sluice.linux.Libc;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
 import java.util.Arrays;
-import java.util.EnumSet;
-import java.util.Set;
 
 /**
  * Where the key is that both ends of a connection have. It is read for each connection, so that it can be replaced while
@@ -26,9 +21,6 @@ public record KeyFile(Path path) {
     /** Far above what HMAC-SHA-256 makes use of, far below what would be somebody's disk image. */
     static final int MOST_BYTES = 4096;
 
-    private static final Set<PosixFilePermission> FOR_THE_OWNER = EnumSet.of(
-            PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE, PosixFilePermission.OWNER_EXECUTE);
-
     /**
      * The key: what the file holds, without one new line at its end, which editors add.
      *
@@ -36,7 +28,7 @@ public record KeyFile(Path path) {
      */
     public byte[] read() throws IOException {
         try {
-            checkSafe();
+            SecretFile.check(path, "key");
             byte[] key;
             try (InputStream in = Files.newInputStream(path)) {
                 key = withoutNewLine(in.readNBytes(MOST_BYTES + 2));
@@ -54,22 +46,6 @@ public record KeyFile(Path path) {
             throw new IOException("the key file " + path + " does not exist; " + howToMake(), e);
         } catch (FileSystemException e) {
             throw new IOException("the key file " + path + " cannot be read by this user", e);
-        }
-    }
-
-    private void checkSafe() throws IOException {
-        PosixFileAttributes attributes = Files.readAttributes(path, PosixFileAttributes.class);
-        if (!attributes.isRegularFile()) {
-            throw new IOException("the key file " + path + " is not a regular file");
-        }
-        if (!(Files.getAttribute(path, "unix:uid") instanceof Integer owner)
-                || (owner != 0 && owner != Libc.effectiveUser())) {
-            throw new IOException(
-                    "the key file " + path + " belongs to " + attributes.owner().getName()
-                            + ", who could replace it; it must belong to the user that Sluice runs as, or to root");
-        }
-        if (!FOR_THE_OWNER.containsAll(attributes.permissions())) {
-            throw new IOException("the key file " + path + " is open to others than its owner; chmod 600 " + path);
         }
     }
 

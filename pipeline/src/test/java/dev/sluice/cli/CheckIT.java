@@ -60,6 +60,23 @@ class CheckIT {
     }
 
     @Test
+    void filesForTlsThatAreNoneAreToldWhereTheyAreWritten() throws IOException {
+        Path file = write("""
+                sluice {
+                  sources { a { type = simulated } }
+                  sinks { out { type = tcp, from = a, connect = "localhost:7000"
+                      tls { trust = "%s/none.pem" } } }
+                }
+                """.formatted(folder));
+        SluiceProcess.Ended check = SluiceProcess.run("check", file.toString());
+        assertThat(check.exit()).isEqualTo(78);
+        assertThat(check.err())
+                .containsExactly(
+                        file + ":4:7: sinks.out.tls: the certificate file " + folder + "/none.pem does not exist",
+                        "1 problem");
+    }
+
+    @Test
     void aKeyThatIsNoneIsToldWhereItIsWritten() throws IOException {
         Path key = Greeting.keyFile(folder.resolve("key"), "a key of which nobody else has heard")
                 .path();

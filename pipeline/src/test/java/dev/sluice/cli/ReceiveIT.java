@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The receiving end against senders that are broken or hostile, and against places that it cannot use. */
 class ReceiveIT {
@@ -255,8 +257,7 @@ class ReceiveIT {
                 key.path().toString(),
                 "--allow",
                 "192.0.2.0/24,127.0.0.1")) {
-            String address = receiver.listening();
-            int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
+            int port = port(receiver.listening());
             send(concat(Greeting.hello(7), frame(0, 0, words(0, 100)), end(1, 800)), port);
             try (Socket elsewhere = new Socket()) {
                 elsewhere.bind(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.2"), 0));
@@ -274,6 +275,37 @@ class ReceiveIT {
             assertThat(received.json().getLong("turned_away")).isEqualTo(2);
             assertThat(received.json().getLong("frames")).isEqualTo(1);
         }
+    }
+
+    /** Ctrl-C, or a service manager, ends a receiver that waits, or is in the middle of a stream. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aReceiverThatIsToldToEndReportsWhatHasCome(boolean connected) throws Exception {
+        try (SluiceProcess receiver =
+                        SluiceProcess.start("receive", "--listen", "127.0.0.1:0", "--json", "--reconnect", "--verify");
+                Socket sender = new Socket(InetAddress.getLoopbackAddress(), port(receiver.listening()))) {
+            sender.getOutputStream().write(concat(Greeting.hello(7), frame(0, 0, words(0, 100))));
+            assertThat(sender.getInputStream().readNBytes(2 * Header.BYTES)).hasSize(2 * Header.BYTES); // WELCOME, ACK
+            if (!connected) {
+                sender.shutdownOutput();
+                receiver.awaitErr("waiting for the sender to come back");
+            }
+            receiver.terminate();
+            SluiceProcess.Ended received = receiver.end();
+            assertThat(received.exit()).as("%s", received).isEqualTo(1);
+            assertThat(received.complaints())
+                    .singleElement()
+                    .asString()
+                    .isEqualTo(
+                            connected
+                                    ? "sluice: the connection closed without an END after 1 frame: interrupted"
+                                    : "sluice: interrupted before the stream had ended");
+            assertThat(received.json().getLong("verified_bytes")).isEqualTo(800);
+        }
+    }
+
+    private static int port(String address) {
+        return Integer.parseInt(address.substring(address.indexOf(':') + 1));
     }
 
     @Test

@@ -97,7 +97,7 @@ final class AuthenticationIT {
     }
 
     private static Receiver.Options options(@Nullable KeyFile key) {
-        return new Receiver.Options(Framing.SLUICE, true, null, false, key, address -> true);
+        return new Receiver.Options(Framing.SLUICE, true, null, false, key, null, address -> true);
     }
 
     private static CompletableFuture<Report> receive(Receiver receiver) {

@@ -33,7 +33,8 @@ final class HandshakeFuzzTest {
     private static final long MOST_BYTES = 1 << 20;
     private static final long PAGE = 4096;
     private static final Duration SHORT = Duration.ofSeconds(1);
-    private static final Session SESSION = new Session(Framing.SLUICE, Delivery.RESUME, false, SHORT, SHORT, null);
+    private static final Session SESSION =
+            new Session(Framing.SLUICE, Delivery.RESUME, false, SHORT, SHORT, null, null);
 
     @Test
     void aReceiverCanAnswerWhatItLikes() throws Exception {

@@ -18,7 +18,6 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -68,7 +67,7 @@ final class EntranceTest {
     }
 
     private Receiver receiver(Predicate<InetAddress> allows) throws IOException {
-        return new Receiver(ANY_PORT, new Receiver.Options(Framing.SLUICE, true, null, false, key, allows));
+        return new Receiver(ANY_PORT, new Receiver.Options(Framing.SLUICE, true, null, false, key, null, allows));
     }
 
     private static Socket connect(InetSocketAddress to) throws IOException {
@@ -218,12 +217,12 @@ final class EntranceTest {
     void ofSeveralThatHaveTheKeyAtTheSameTimeOneIsLetIn() throws Exception {
         for (int round = 0; round < 30; round++) {
             List<CompletableFuture<Boolean>> proved = new ArrayList<>();
-            try (Entrance entrance = new Entrance(ANY_PORT, key, EntranceTest::anybody, Duration.ofDays(1))) {
+            try (Entrance entrance = new Entrance(ANY_PORT, key, null, EntranceTest::anybody, Duration.ofDays(1))) {
                 InetSocketAddress address = entrance.address();
                 for (int i = 0; i < 8; i++) {
                     proved.add(async(() -> proves(address)));
                 }
-                try (SocketChannel sender = entrance.next(Duration.ZERO)) {
+                try (IncomingSocket sender = entrance.next(Duration.ZERO)) {
                     assertThat(sender).isNotNull();
                 }
             }
@@ -249,7 +248,7 @@ final class EntranceTest {
     @Test
     void whoTakesTooLongIsTurnedAwayHoweverMuchItSays() throws Exception {
         Duration patience = Duration.ofMillis(300);
-        try (Entrance entrance = new Entrance(ANY_PORT, key, EntranceTest::anybody, patience);
+        try (Entrance entrance = new Entrance(ANY_PORT, key, null, EntranceTest::anybody, patience);
                 Socket silent = connect(entrance.address());
                 Socket slow = connect(entrance.address())) {
             CompletableFuture<Integer> left =
@@ -297,11 +296,11 @@ final class EntranceTest {
 
     @Test
     void aSenderWithoutNeedOfAKeyIsLetInAtOnce() throws Exception {
-        try (Entrance entrance = new Entrance(ANY_PORT, null, EntranceTest::anybody, Duration.ofDays(1));
+        try (Entrance entrance = new Entrance(ANY_PORT, null, null, EntranceTest::anybody, Duration.ofDays(1));
                 Socket socket = connect(entrance.address());
-                SocketChannel sender = entrance.next(Duration.ZERO)) {
+                IncomingSocket sender = entrance.next(Duration.ZERO)) {
             assertThat(sender).isNotNull();
-            assertThat(sender.getRemoteAddress()).isEqualTo(socket.getLocalSocketAddress());
+            assertThat(sender.peer()).isEqualTo(socket.getLocalSocketAddress());
         }
     }
 
@@ -318,8 +317,8 @@ final class EntranceTest {
 
     @Test
     void aKeyThatCannotBeUsedIsToldAtTheStart() {
-        Receiver.Options options =
-                new Receiver.Options(Framing.SLUICE, true, null, false, new KeyFile(folder), EntranceTest::anybody);
+        Receiver.Options options = new Receiver.Options(
+                Framing.SLUICE, true, null, false, new KeyFile(folder), null, EntranceTest::anybody);
         assertThatThrownBy(() -> new Receiver(ANY_PORT, options)).hasMessageContaining("is not a regular file");
         assertThatThrownBy(() -> Receiver.connecting("localhost", 1, options))
                 .hasMessageContaining("is not a regular file");

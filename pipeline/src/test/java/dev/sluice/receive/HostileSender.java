@@ -94,5 +94,10 @@ final class HostileSender implements Incoming {
     }
 
     @Override
+    public void interrupt() {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public void close() {}
 }

@@ -97,7 +97,7 @@ final class OutboxFuzzTest {
             this.tally = tally;
             count = 1 + random.nextInt(pools.size());
             Delivery delivery = random.nextInt(3) > 0 ? Delivery.RESUME : Delivery.LIVE;
-            session = new Session(Framing.SLUICE, delivery, random.nextBoolean(), SHORT, SHORT, null);
+            session = new Session(Framing.SLUICE, delivery, random.nextBoolean(), SHORT, SHORT, null, null);
             for (int i = 0; i < count; i++) {
                 streams.add(new SinkStream(pools.get(i), 10 + i));
                 known.add(new ArrayList<>());

@@ -17,6 +17,7 @@ import dev.sluice.wire.Delivery;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
+import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -137,6 +138,7 @@ final class TopologyReaderTest {
                                 false,
                                 Duration.ofSeconds(10),
                                 Duration.ofSeconds(15),
+                                null,
                                 null),
                         new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
                         1 << 20,
@@ -156,7 +158,13 @@ final class TopologyReaderTest {
         assertThat(topology.drainTimeout()).hasSeconds(5);
         assertThat(tcp(topology).session())
                 .isEqualTo(new Session(
-                        Framing.SLUICE, Delivery.LIVE, false, Duration.ofSeconds(10), Duration.ofSeconds(15), null));
+                        Framing.SLUICE,
+                        Delivery.LIVE,
+                        false,
+                        Duration.ofSeconds(10),
+                        Duration.ofSeconds(15),
+                        null,
+                        null));
         assertThat(tcp(topology).transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
@@ -470,10 +478,47 @@ final class TopologyReaderTest {
     @Test
     void whatReceiversMustHaveIsRead() throws Exception {
         assertThat(listening("listen = \"127.0.0.1:1\", auth { key-file = \"/etc/sluice/key\" }")
+                        .session()
                         .key())
                 .isEqualTo(new KeyFile(Path.of("/etc/sluice/key")));
-        assertThat(tcp(valid(file(SOURCE, SINK))).key()).isNull();
-        assertThat(listening("listen = \"127.0.0.1:1\", auth = null").key()).isNull();
+        assertThat(tcp(valid(file(SOURCE, SINK))).session().key()).isNull();
+        assertThat(listening("listen = \"127.0.0.1:1\", auth = null").session().key())
+                .isNull();
+    }
+
+    @Test
+    void whatEncryptsAConnectionIsRead() throws Exception {
+        assertThat(listening("listen = \"127.0.0.1:1\", tls { certificate = c, private-key = k }")
+                        .session()
+                        .tls())
+                .isEqualTo(new TlsFiles(Path.of("c"), Path.of("k"), null));
+        assertThat(tcp(valid(file(SOURCE, "d { type = tcp, from = a, connect = \"h:1\", tls { trust = t } }")))
+                        .session()
+                        .tls())
+                .isEqualTo(new TlsFiles(null, null, Path.of("t")));
+        // A time limit for the handshake means something then, whatever the framing.
+        valid(file(
+                SOURCE,
+                "d { type = tcp, from = a, connect = \"h:1\", framing = raw, handshake-timeout = 1s, tls.trust = t }"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "connect = \"h:1\", tls {}                           | tls has no trust = \"FILE\", in PEM format",
+                "connect = \"h:1\", tls { trust = t, certificate = c } | tls has no private-key = \"FILE\", in PEM format",
+                "connect = \"h:1\", tls { trust = t, private-key = c } | tls has no certificate = \"FILE\", in PEM format",
+                "listen = \"127.0.0.1:1\", tls { trust = t }          | tls has no certificate = \"FILE\", in PEM format",
+                "connect = \"h:1\", tls { trust = t, cipher = x }     | tls.cipher",
+                "connect = \"h:1\", tls = x                          | tls",
+                "connect = \"h:1\", transport = zerocopy, tls.trust = t | encrypts, which copies",
+            })
+    void tlsThatIsNotWholeOrMakesNoSenseIsAProblem(String settings, String what) throws IOException {
+        assertThat(problems(file(SOURCE, "d { type = tcp, from = a, " + settings + " }")))
+                .singleElement()
+                .asString()
+                .contains(what);
     }
 
     @Test

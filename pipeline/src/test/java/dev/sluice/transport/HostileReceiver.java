@@ -46,6 +46,16 @@ public final class HostileReceiver implements Transport {
     }
 
     @Override
+    public int prepare() {
+        return 0;
+    }
+
+    @Override
+    public boolean holdsReceived() {
+        return false;
+    }
+
+    @Override
     @SuppressWarnings("restricted") // reads what the kernel would
     public Progress send(Transfer transfer) {
         while (transfer.leftBytes() > 0) {

@@ -58,7 +58,7 @@ final class ZerocopyTransportTest {
 
     private Transport open(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {
         Transports.Options options = new Transports.Options(choice, thresholdBytes, plainAfterCopied);
-        return Transports.open(loopback.socket(), options, counters);
+        return Transports.open(loopback.socket(), options, null, counters);
     }
 
     private static Transfer transfer(MemorySegment memory, long bytes) {
@@ -297,8 +297,8 @@ final class ZerocopyTransportTest {
             channel.truncate(0);
             for (TransportChoice choice : List.of(TransportChoice.ZEROCOPY, TransportChoice.COPY)) {
                 try (Loopback connection = Loopback.connect();
-                        Transport transport =
-                                Transports.open(connection.socket(), new Transports.Options(choice, 0, 0), counters)) {
+                        Transport transport = Transports.open(
+                                connection.socket(), new Transports.Options(choice, 0, 0), null, counters)) {
                     assertThatThrownBy(() -> transport.send(transfer(mapped.segment(), CHUNK_BYTES)))
                             .isInstanceOf(UnreadableMemoryException.class)
                             .hasMessageContaining("truncated");

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.wire;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.Random;
+import java.util.random.RandomGenerator;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Both ends of TLS over a line that takes and gives what it likes. */
+final class TlsLineTest {
+
+    private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
+    private static final int MOST_STEPS = 100_000;
+
+    @TempDir
+    private static Path folder;
+
+    private static TlsFiles server = new TlsFiles(null, null, null);
+    private static TlsFiles client = new TlsFiles(null, null, null);
+
+    private final RandomGenerator random = new Random(SEED);
+
+    @BeforeAll
+    static void makeCertificates() throws IOException {
+        Certificates certificates = new Certificates(folder);
+        client = new TlsFiles(null, null, certificates.authority("ca"));
+        server = certificates.end("server", "IP:127.0.0.1", "ca", "ec");
+    }
+
+    /** One direction of a line. */
+    private static final class Pipe {
+        private final Deque<Byte> bytes = new ArrayDeque<>();
+        private boolean closed;
+
+        /** Which byte of all that pass is changed; -1 for none. */
+        private long wrong = -1;
+
+        private long passed;
+    }
+
+    /** An end of a line. */
+    private final class End implements ByteChannel {
+
+        private final Pipe in;
+        private final Pipe out;
+
+        End(Pipe in, Pipe out) {
+            this.in = in;
+            this.out = out;
+        }
+
+        @Override
+        public int read(ByteBuffer into) {
+            int some = some(Math.min(into.remaining(), in.bytes.size()));
+            for (int i = 0; i < some; i++) {
+                into.put(in.bytes.remove());
+            }
+            return some == 0 && in.bytes.isEmpty() && in.closed ? -1 : some;
+        }
+
+        @Override
+        public int write(ByteBuffer from) {
+            int some = some(Math.min(from.remaining(), 40_000 - out.bytes.size()));
+            for (int i = 0; i < some; i++) {
+                byte one = from.get();
+                out.bytes.add(out.passed++ == out.wrong ? (byte) (one ^ 1 << random.nextInt(8)) : one);
+            }
+            return some;
+        }
+
+        private int some(int most) {
+            return most == 0 || random.nextInt(3) == 0 ? 0 : 1 + random.nextInt(most);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private final Pipe up = new Pipe();
+    private final Pipe down = new Pipe();
+
+    private TlsLine connecting() throws IOException {
+        return new TlsLine(new End(down, up), client.engine("127.0.0.1", 1));
+    }
+
+    private TlsLine listening() throws IOException {
+        return new TlsLine(new End(up, down), server.engine(null, 0));
+    }
+
+    private static void shake(TlsLine one, TlsLine other) throws IOException {
+        for (int step = 0; (one.shake() | other.shake()) != 0; step++) {
+            assertThat(step).as("seed %d", SEED).isLessThan(MOST_STEPS);
+        }
+    }
+
+    /** Says something in pieces. */
+    private final class Speaker {
+        private final byte[] words;
+        private final ByteBuffer piece = ByteBuffer.allocateDirect(50_000).limit(0);
+        private int said;
+
+        Speaker(int bytes) {
+            words = new byte[bytes];
+            random.nextBytes(words);
+        }
+
+        boolean speak(TlsLine line) throws IOException {
+            if (!piece.hasRemaining()) {
+                int some = Math.min(words.length - said, 1 + random.nextInt(piece.capacity()));
+                piece.clear().put(words, said, some).flip();
+                said += some;
+            }
+            line.write(piece);
+            return said < words.length || piece.hasRemaining();
+        }
+    }
+
+    private void hear(TlsLine line, ByteArrayOutputStream heard) throws IOException {
+        byte[] some = new byte[1 + random.nextInt(20_000)];
+        int got = line.read(ByteBuffer.wrap(some));
+        if (got > 0) {
+            heard.write(some, 0, got);
+        }
+    }
+
+    @Test
+    void whatIsSaidInBothDirectionsComesAsItWas() throws Exception {
+        TlsLine one = connecting();
+        TlsLine other = listening();
+        shake(one, other);
+        Speaker upwards = new Speaker(700_000);
+        Speaker downwards = new Speaker(300_000);
+        ByteArrayOutputStream heardAbove = new ByteArrayOutputStream();
+        ByteArrayOutputStream heardBelow = new ByteArrayOutputStream();
+        for (int step = 0;
+                heardAbove.size() < upwards.words.length || heardBelow.size() < downwards.words.length;
+                step++) {
+            assertThat(step).as("seed %d", SEED).isLessThan(MOST_STEPS);
+            upwards.speak(one);
+            downwards.speak(other);
+            hear(one, heardBelow);
+            hear(other, heardAbove);
+        }
+        assertThat(heardAbove.toByteArray()).as("seed %d", SEED).isEqualTo(upwards.words);
+        assertThat(heardBelow.toByteArray()).as("seed %d", SEED).isEqualTo(downwards.words);
+        one.finish();
+        for (int step = 0; other.read(ByteBuffer.allocate(1)) == 0; step++) {
+            assertThat(step).as("seed %d", SEED).isLessThan(MOST_STEPS);
+            one.write(ByteBuffer.allocate(0)); // what it has to say goes out bit by bit
+        }
+        assertThat(other.holds()).isFalse();
+    }
+
+    /** What has come and fills the reader's space must be asked for again: the line itself will raise no event. */
+    @Test
+    void itSaysThatItHoldsWhatDidNotFit() throws Exception {
+        TlsLine one = connecting();
+        TlsLine other = listening();
+        shake(one, other);
+        ByteBuffer words = ByteBuffer.wrap(new byte[1000]);
+        while (words.hasRemaining()) {
+            one.write(words);
+        }
+        one.write(words);
+        ByteBuffer space = ByteBuffer.allocate(10);
+        while (space.hasRemaining()) {
+            other.read(space);
+        }
+        assertThat(other.holds()).isTrue();
+        ByteBuffer rest = ByteBuffer.allocate(1000);
+        while (rest.position() < 990) {
+            other.read(rest);
+        }
+        assertThat(other.holds()).isFalse();
+    }
+
+    @Test
+    void aConnectionThatEndsWithoutAWordWasCutOff() throws Exception {
+        TlsLine one = connecting();
+        TlsLine other = listening();
+        shake(one, other);
+        up.closed = true;
+        assertThatThrownBy(() -> {
+                    while (other.read(ByteBuffer.allocate(10)) == 0) {
+                        // the line may have nothing to say at first
+                    }
+                })
+                .isInstanceOf(SSLException.class)
+                .hasMessage("the connection was cut off: the peer did not say that it ends");
+    }
+
+    @Test
+    void whoIsThereButSpeaksNoTlsIsToldApart() throws Exception {
+        for (byte one : "GET / HTTP/1.1\r\n\r\n".getBytes(java.nio.charset.StandardCharsets.US_ASCII)) {
+            up.bytes.add(one);
+        }
+        TlsLine line = listening();
+        assertThatThrownBy(() -> {
+                    while (line.shake() != 0) {
+                        // bit by bit
+                    }
+                })
+                .isInstanceOf(IOException.class)
+                .hasMessage("the TLS handshake failed: the peer does not speak TLS");
+    }
+
+    /**
+     * Nothing wrong is given out, wherever a byte is changed. Most changes are noticed; some bytes say nothing, such as the
+     * version of a record (RFC 8446, 5.1).
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void whatIsChangedOnTheWayIsNotTaken(boolean upwards) throws Exception {
+        int whole = 0;
+        for (int round = 0; round < 60; round++) {
+            up.bytes.clear();
+            down.bytes.clear();
+            up.passed = 0;
+            down.passed = 0;
+            (upwards ? up : down).wrong = random.nextInt(3000);
+            TlsLine one = connecting();
+            TlsLine other = listening();
+            Speaker above = new Speaker(5000);
+            Speaker below = new Speaker(5000);
+            ByteArrayOutputStream heardAbove = new ByteArrayOutputStream();
+            ByteArrayOutputStream heardBelow = new ByteArrayOutputStream();
+            IOException failure = null;
+            try {
+                // An end whose peer has failed may wait for more as long as it is let.
+                shakeFor(one, other);
+                for (int step = 0; step < 1000; step++) {
+                    above.speak(one);
+                    below.speak(other);
+                    hear(one, heardBelow);
+                    hear(other, heardAbove);
+                }
+            } catch (IOException e) {
+                failure = e;
+            }
+            String what = "seed " + SEED + ", round " + round + ": " + failure;
+            assertThat(isBeginningOf(heardAbove, above.words)).as(what).isTrue();
+            assertThat(isBeginningOf(heardBelow, below.words)).as(what).isTrue();
+            whole += heardAbove.size() == 5000 && heardBelow.size() == 5000 ? 1 : 0;
+        }
+        assertThat(whole).as("seed %d", SEED).isLessThan(10);
+    }
+
+    private static void shakeFor(TlsLine one, TlsLine other) throws IOException {
+        for (int step = 0; (one.shake() | other.shake()) != 0; step++) {
+            if (step == 1000) {
+                throw new IOException("it waits for more");
+            }
+        }
+    }
+
+    private static boolean isBeginningOf(ByteArrayOutputStream heard, byte[] words) {
+        return Arrays.equals(heard.toByteArray(), 0, heard.size(), words, 0, heard.size());
+    }
+
+    @Test
+    void randomBytesAreRefusedInTime() throws Exception {
+        for (int round = 0; round < 300; round++) {
+            up.bytes.clear();
+            down.bytes.clear();
+            byte[] bytes = new byte[random.nextInt(40_000)];
+            random.nextBytes(bytes);
+            if (bytes.length > 5 && random.nextBoolean()) {
+                bytes[0] = 22; // handshake, TLS 1.0, as the first record of every version begins (RFC 8446, 5.1)
+                bytes[1] = 3;
+                bytes[2] = 1;
+            }
+            for (byte one : bytes) {
+                up.bytes.add(one);
+            }
+            up.closed = true;
+            assertThat(failure(listening()))
+                    .as("seed %d, round %d", SEED, round)
+                    .isNotNull();
+        }
+    }
+
+    private static @Nullable IOException failure(TlsLine line) {
+        try {
+            for (int step = 0; step < MOST_STEPS; step++) {
+                line.shake();
+            }
+            return null;
+        } catch (IOException e) {
+            return e;
+        }
+    }
+}
