@@ -32,6 +32,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
      * @param transferErrors transfers into a buffer that failed
      * @param framesLeft frames filled and not sent: left in the device, or acquired and given back
      * @param stuckBuffers buffers the kernel did not let go of
+     * @param restarts times that the device failed and was opened again
      * @param holdMedianMillis median time from acquiring a buffer to giving it back
      * @param holdMaxMillis longest such time
      */
@@ -46,6 +47,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             long transferErrors,
             long framesLeft,
             long stuckBuffers,
+            long restarts,
             double holdMedianMillis,
             double holdMaxMillis) {
 
@@ -62,6 +64,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     device.errors(),
                     device.filled() + counters.framesGivenBack.value(),
                     counters.stuckBuffers.value(),
+                    counters.restarts.value(),
                     counters.holdTimes.percentileMillis(50),
                     counters.holdTimes.percentileMillis(100));
         }
@@ -88,6 +91,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
      * @param receivers receivers that connected to it
      * @param refused connections that were refused
      * @param handshakesFailed connections that did not become ready for frames
+     * @param restarts times that what makes its connections died, and was started again
      * @param diskFull times that the disk was full
      * @param plainReason why sends are plain, or empty
      * @param toFile whether the sink writes to files
@@ -112,6 +116,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             long receivers,
             long refused,
             long handshakesFailed,
+            long restarts,
             long diskFull,
             String plainReason,
             boolean toFile) {
@@ -138,6 +143,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     counters.receivers.value(),
                     counters.refused.value(),
                     counters.handshakesFailed.value(),
+                    counters.restarts.value(),
                     counters.diskFull.value(),
                     send.plainReason(),
                     counters.toFile());
@@ -206,6 +212,9 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                 source.holdMaxMillis());
         if (source.transferErrors() > 0) {
             line(text, "errors", "%,d transfers into a buffer failed, as the DMA engine says", source.transferErrors());
+        }
+        if (source.restarts() > 0) {
+            line(text, "restarts", "%,d, after the device had failed", source.restarts());
         }
         if (source.quarantines() > 0) {
             line(
@@ -288,8 +297,11 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             line(
                     text,
                     "handshakes",
-                    "%,d failed: the peer spoke something else, too slowly, or without the key",
+                    "%,d failed: the peer spoke something else, too slowly, or could not prove who it is",
                     sink.handshakesFailed());
+        }
+        if (sink.restarts() > 0) {
+            line(text, "restarts", "%,d, after its actor had died: see the log", sink.restarts());
         }
         if (sink.noBuffers() > 0) {
             line(
@@ -346,6 +358,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         fields.put("transfer_errors", source.transferErrors());
         fields.put("frames_left", source.framesLeft());
         fields.put("stuck_buffers", source.stuckBuffers());
+        fields.put("restarts", source.restarts());
         fields.put("hold_median_ms", source.holdMedianMillis());
         fields.put("hold_max_ms", source.holdMaxMillis());
         return fields;
@@ -371,6 +384,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         fields.put("receivers", sink.receivers());
         fields.put("refused", sink.refused());
         fields.put("handshakes_failed", sink.handshakesFailed());
+        fields.put("restarts", sink.restarts());
         fields.put("disk_full", sink.diskFull());
         fields.put("plain_reason", sink.plainReason());
         return fields;

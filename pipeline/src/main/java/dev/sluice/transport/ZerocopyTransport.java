@@ -49,10 +49,10 @@ final class ZerocopyTransport extends SocketTransport {
             counters.sent.add(taken);
             return taken;
         }
-        if (taken == -Constants.ENOBUFS) {
+        if (taken == -Constants.ENOBUFS || taken == -Constants.ENOMEM) {
             counters.noBuffers.add(1);
             // With nothing outstanding no completion will ever come to wait for: copy this one.
-            return outstanding.count() > 0 ? taken : sendPlainly(transfer);
+            return outstanding.count() > 0 ? -Constants.ENOBUFS : sendPlainly(transfer);
         }
         if (taken == -Constants.EFAULT) {
             long copied = sendPlainly(transfer);

@@ -166,7 +166,7 @@ final class AuthenticationIT {
             assertWhole(system, report.join());
             assertThat(report.join().turnedAway()).isGreaterThanOrEqualTo(3);
             assertThat(system.outcome().join().summary().text())
-                    .containsPattern("handshakes   \\d+ failed: the peer spoke something else, too slowly, or without");
+                    .containsPattern("handshakes   \\d+ failed: the peer spoke something else, too slowly, or could");
             assertThat(system.outcome().join().summary().json()).contains("\"handshakes_failed\":");
         }
     }

@@ -95,8 +95,24 @@ final class SummaryTest {
                 .contains(
                         "undelivered  4,096 bytes were lost with their connection, and announced as lost\n",
                         "known        7 frames were not sent, since the receiver had them\n",
-                        "handshakes   2 failed: the peer spoke something else, too slowly, or without the key\n");
+                        "handshakes   2 failed: the peer spoke something else, too slowly, or could not prove who it is\n");
         assertThat(Summary.of(counters, Duration.ofSeconds(1)).json())
                 .contains("\"undelivered_bytes\":4096", "\"frames_known\":7", "\"handshakes_failed\":2");
+    }
+
+    @Test
+    void whatWasStartedAgainIsToldIfAnythingWas() {
+        RunCounters counters = new RunCounters();
+        counters.source("fpga");
+        counters.sink("net");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text()).doesNotContain("restarts");
+        counters.source("fpga").restarts.add(3);
+        counters.sink("net").restarts.add(2);
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).text())
+                .contains(
+                        "restarts     3, after the device had failed\n",
+                        "restarts     2, after its actor had died: see the log\n");
+        assertThat(Summary.of(counters, Duration.ofSeconds(1)).json())
+                .contains("\"restarts\":5", "\"restarts\":3", "\"restarts\":2");
     }
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.Config;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * What a kernel may answer and hardly ever does, forced upon every nth call of a pipeline's process (man 1 strace, syscall
+ * tampering: the call is not made, and has failed). No byte is lost or wrong.
+ */
+class KernelAnswersIT {
+
+    private static final int FRAMES = 400;
+    private static final int FRAME_BYTES = 256 * 1024;
+
+    /** The send buffer is smaller than a frame, so that each takes several sends and most are cut short. */
+    @ParameterizedTest(name = "{0}: {1} gives {2}")
+    @CsvSource({
+        "copy,     sendmsg,    EINTR,      2+3",
+        "copy,     sendmsg,    EAGAIN,     2+3",
+        "copy,     sendmsg,    ECONNRESET, 50+100",
+        "zerocopy, sendmsg,    EINTR,      2+3",
+        "zerocopy, sendmsg,    EAGAIN,     2+3",
+        "zerocopy, sendmsg,    ENOBUFS,    2+3",
+        "zerocopy, sendmsg,    ENOMEM,     2+3",
+        "zerocopy, sendmsg,    ECONNRESET, 50+100",
+        "zerocopy, recvmsg,    EINTR,      2+3",
+        "zerocopy, epoll_wait, EINTR,      2+3",
+    })
+    void losesNothing(String transport, String call, String answer, String when, @TempDir Path folder)
+            throws IOException {
+        try (SluiceProcess receiver =
+                SluiceProcess.start("receive", "--listen=127.0.0.1:0", "--verify", "--json", "--reconnect")) {
+            Path topology = Files.writeString(folder.resolve("answers.conf"), """
+                    sluice {
+                      sources { fpga { type = simulated, poison = true, buffer-size = %d, buffers = 16, frames = %d } }
+                      sinks { out {
+                        type = tcp, from = fpga, connect = "%s", transport = %s, plain-after-copied = 0
+                        delivery = resume, send-buffer = 96KiB, reconnect-min = 1ms, reconnect-max = 20ms
+                      } }
+                    }
+                    """.formatted(
+                            FRAME_BYTES, FRAMES, receiver.listening(), transport));
+            Path trace = folder.resolve("trace");
+            List<String> command =
+                    new ArrayList<>(List.of("strace", "-f", "--seccomp-bpf", "-qq", "-o", trace.toString()));
+            command.addAll(List.of("-e", "trace=" + call, "-e", "signal=none"));
+            command.addAll(List.of("-e", "inject=" + call + ":error=" + answer + ":when=" + when));
+            command.addAll(SluiceProcess.sluice());
+            command.addAll(List.of("run", "--json", topology.toString()));
+            Config summary;
+            try (SluiceProcess sluice = SluiceProcess.program(new ProcessBuilder(command))) {
+                SluiceProcess.Ended ended = sluice.end();
+                assertThat(ended.exit()).as("%s", ended).isZero();
+                summary = ended.json();
+            }
+            try (var lines = Files.lines(trace)) {
+                assertThat(lines.filter(line -> line.contains(answer) && line.contains("INJECTED")))
+                        .hasSizeGreaterThan(answer.equals("ECONNRESET") ? 2 : 10);
+            }
+            assertThat(summary.getLong("stuck_buffers")).isZero();
+            assertThat(summary.getLong("reconnects") > 0).isEqualTo(answer.equals("ECONNRESET"));
+            Config report = receiver.end().json();
+            assertThat(report.getLong("verified_bytes")).isEqualTo((long) FRAMES * FRAME_BYTES);
+            assertThat(report.getLong("wrong_bytes")).isZero();
+            assertThat(report.getLong("frames")).isEqualTo(FRAMES);
+        }
+    }
+}
