@@ -22,7 +22,7 @@ die() {
 machine_install() {
     local missing=() tool
     for tool in qemu-system-x86_64:qemu-system-x86 cpio:cpio depmod:kmod busybox:busybox-static gcc-12:gcc-12 gcc:gcc \
-        make:make xz:xz-utils; do
+        make:make xz:xz-utils tc:iproute2; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
     done
     # A busybox that needs the C library would be no init.
@@ -122,7 +122,7 @@ machine_initramfs() {
     rm -rf "$root"
     mkdir -p "$root"/{bin,modules,dev,proc,sys,host,layer,root}
     cp "$(command -v busybox)" "$root/bin/busybox"
-    for module in virtio_pci 9pnet_virtio 9p overlay e1000e; do
+    for module in virtio_pci 9pnet_virtio 9p overlay e1000e sch_netem; do
         "$modprobe" -d "$kernel_dir" -S "$kernel" --show-depends "$module"
     done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$build/modules.order"
     while read -r file; do
