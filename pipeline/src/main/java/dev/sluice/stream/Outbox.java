@@ -360,6 +360,9 @@ public final class Outbox {
             throw new WireException("the receiver acknowledges frames up to " + ack.sequence() + " of stream "
                     + ack.stream() + ", and was sent only those up to " + sentUpTo[stream]);
         }
+        if (ack.sequence() > 0) {
+            streams.get(stream).acknowledged();
+        }
         release(stream, ack.sequence());
         if (ack.finished() && endBegun) {
             finished[stream] = true;

@@ -22,6 +22,10 @@ public final class SinkStream {
     private long carriedBytes;
 
     // Of one receiver, who may come back.
+
+    /** Whether it ever said that it has some: until then, whoever comes next may be the same one. */
+    private boolean hasSome;
+
     private long wanted;
     private long sentBytes;
     private long sentLostBytes;
@@ -109,34 +113,36 @@ public final class SinkStream {
     }
 
     /**
-     * The receiver is there, again or for the first time, and says what it has.
+     * The receiver is there, again or for the first time, and says what it has. One that is new has no claim to what
+     * another had; but what nobody is known to have had was lost to it.
      *
      * @param held whether what it lacks is still held, and sent again
      * @return bytes that were sent to it, and lost on their way for good; they are announced with the next frame
      */
     long welcomed(Progress progress, boolean held) {
-        if (progress.isNew()) {
-            wanted = 0;
-            sentBytes = 0;
-            sentLostBytes = 0;
-            hadBytes = 0;
-            hadLostBytes = 0;
-            return 0;
-        }
-        wanted = progress.next().sequence();
+        boolean another = progress.isNew() && hasSome;
+        long receivedBytes = progress.isNew() ? 0 : progress.receivedBytes();
+        long receivedLostBytes = progress.isNew() ? 0 : progress.lostBytes();
+        wanted = progress.isNew() ? 0 : progress.next().sequence();
+        hasSome = !progress.isNew();
         long gone = 0;
-        if (!held) {
-            gone = Math.clamp(sentBytes - progress.receivedBytes(), 0, sentBytes - hadBytes);
-            long lostAgain = Math.clamp(sentLostBytes - progress.lostBytes(), 0, sentLostBytes - hadLostBytes);
+        if (!held && !another) {
+            gone = Math.clamp(sentBytes - receivedBytes, 0, sentBytes - hadBytes);
+            long lostAgain = Math.clamp(sentLostBytes - receivedLostBytes, 0, sentLostBytes - hadLostBytes);
             undeliveredBytes += gone + lostAgain;
             droppedBytes += gone;
             announcedBytes -= lostAgain;
         }
-        sentBytes = progress.receivedBytes();
-        sentLostBytes = progress.lostBytes();
+        sentBytes = receivedBytes;
+        sentLostBytes = receivedLostBytes;
         hadBytes = sentBytes;
         hadLostBytes = sentLostBytes;
         return gone;
+    }
+
+    /** The receiver acknowledges that it has some of it. */
+    void acknowledged() {
+        hasSome = true;
     }
 
     /** Whether the receiver has this frame already, from an earlier connection. */

@@ -306,6 +306,33 @@ final class ResumeIT {
         }
     }
 
+    /** Of two connections on which nothing arrives the receiver knows nothing; what they took is told to it on the third. */
+    @Test
+    void withLiveDeliveryWhatWasLostBeforeAnythingCameIsAnnounced() throws Exception {
+        try (Receiver receiver = receiver(null);
+                FaultProxy proxy = new FaultProxy(
+                        receiver.address(),
+                        SEED,
+                        Planned.after(64, Direction.TO_TARGET, new Fault.BlackHole())
+                                .atMost(2))) {
+            CompletableFuture<Report> report = receive(receiver);
+            PipelineSystem system = start(
+                    source("frames = 500"),
+                    sink(proxy.address().getPort(), "fpga", "delivery = live, peer-timeout = 300ms"));
+            Outcome outcome = system.outcome().join();
+            assertThat(outcome.failure()).as("seed %d: %s", SEED, outcome).isNull();
+            Report received = report.join();
+            assertThat(received.problem()).as("seed %d: %s", SEED, received).isEmpty();
+            assertThat(received.skippedBytes())
+                    .as("seed %d: %s", SEED, received)
+                    .isZero();
+            assertThat(received.bytes() + received.lostBytes())
+                    .as("seed %d: %s", SEED, received)
+                    .isEqualTo(500L << 16);
+            assertThat(received.lostBytes()).as("seed %d: %s", SEED, received).isPositive();
+        }
+    }
+
     @Test
     void aChangeWhileTheReceiverIsAwayLosesNothing() throws Exception {
         Random random = new Random(SEED);

@@ -28,6 +28,27 @@ final class SinkStreamTest {
         }
     }
 
+    private static Progress isNew() {
+        return new Progress(true, false, Place.START, 0, 0);
+    }
+
+    /** A first connection can break before anything came, and whoever comes then is new again. */
+    @Test
+    void whatNobodyIsKnownToHaveHadIsAnnouncedToWhoeverComes() throws Exception {
+        try (FedDevice device = new FedDevice("fed", 1, PAGE)) {
+            SinkStream stream = new SinkStream(new FramePool(device, new SourceCounters()), 0);
+            assertThat(stream.welcomed(isNew(), false)).isZero();
+            stream.handedOver(500, 20, 0);
+            assertThat(stream.welcomed(isNew(), false)).isEqualTo(500);
+            assertThat(stream.undeliveredBytes()).isEqualTo(520);
+            stream.handedOver(100, 520, 520);
+            stream.acknowledged();
+            // Another one, then, and what the one before missed is no loss of this one.
+            assertThat(stream.welcomed(isNew(), false)).isZero();
+            assertThat(stream.undeliveredBytes()).isZero();
+        }
+    }
+
     @Test
     void aReceiverCanLackNoMoreThanItWasSentSinceItSaidWhatItHas() throws Exception {
         try (FedDevice device = new FedDevice("fed", 1, PAGE)) {
