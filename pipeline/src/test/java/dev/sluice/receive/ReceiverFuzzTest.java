@@ -113,6 +113,10 @@ final class ReceiverFuzzTest {
         }
     }
 
+    public static void fuzzerTestOneInput(byte[] choices) throws Exception {
+        Fuzz.guided(choices, ReceiverFuzzTest::conversation);
+    }
+
     @Test
     void aSenderCanSayWhatItLikes() throws Exception {
         Fuzz.run("receiver", Duration.ofSeconds(20), ReceiverFuzzTest::conversation);

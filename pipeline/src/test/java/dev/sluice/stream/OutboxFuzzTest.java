@@ -46,16 +46,36 @@ final class OutboxFuzzTest {
 
     private final List<FramePool> pools = new ArrayList<>();
 
+    private void openSources() throws IOException {
+        for (int i = 0; i < 3; i++) {
+            FedDevice device = new FedDevice("fed" + i, BUFFERS, PAGE);
+            devices.add(device);
+            pools.add(new FramePool(device, new SourceCounters()));
+            pools.getLast().start();
+        }
+    }
+
+    private static @Nullable OutboxFuzzTest guided;
+
+    public static void fuzzerTestOneInput(byte[] choices) throws Exception {
+        OutboxFuzzTest test = guided;
+        if (test == null) {
+            test = new OutboxFuzzTest();
+            test.openSources();
+            guided = test;
+        }
+        Fuzz.guided(choices, test::live);
+    }
+
+    private void live(RandomGenerator random, Fuzz.Tally tally) throws IOException {
+        new Life(random, tally).live();
+    }
+
     @Test
     void aReceiverCanSayWhatItLikes() throws Exception {
         try {
-            for (int i = 0; i < 3; i++) {
-                FedDevice device = new FedDevice("fed" + i, BUFFERS, PAGE);
-                devices.add(device);
-                pools.add(new FramePool(device, new SourceCounters()));
-                pools.getLast().start();
-            }
-            Fuzz.run("outbox", Duration.ofSeconds(15), (random, tally) -> new Life(random, tally).live());
+            openSources();
+            Fuzz.run("outbox", Duration.ofSeconds(15), this::live);
         } finally {
             devices.forEach(BufferDevice::close);
         }

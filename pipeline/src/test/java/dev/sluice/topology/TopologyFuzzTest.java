@@ -88,11 +88,18 @@ final class TopologyFuzzTest {
 
     @Test
     void aFileCanHoldWhatItLikes() throws Exception {
-        List<String> corpus = corpus();
-        Fuzz.run("topology", Duration.ofSeconds(15), (random, tally) -> {
+        Fuzz.run("topology", Duration.ofSeconds(15), harming(corpus()));
+    }
+
+    private static Fuzz.Case harming(List<String> corpus) {
+        return (random, tally) -> {
             String text = corpus.get(random.nextInt(corpus.size()));
             read(harm(text, corpus, random), tally);
-        });
+        };
+    }
+
+    public static void fuzzerTestOneInput(byte[] choices) throws Exception {
+        Fuzz.guided(choices, harming(corpus()));
     }
 
     private static List<String> corpus() throws IOException {
