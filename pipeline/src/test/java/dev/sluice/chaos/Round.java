@@ -123,14 +123,14 @@ final class Round {
         try {
             long until = System.nanoTime() + CHAOS.toNanos();
             while (System.nanoTime() < until && (sender.isAlive() || receiver.isAlive())) {
-                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(random.nextInt(50, 1500)));
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(random.nextInt(20, 700)));
                 if (!sender.isAlive() && sender.exit() == KILLED_BY_HANGUP) {
                     sender = sender(); // it was told to read its file again before it listened to that
                     counts.kills++;
                 }
                 boolean ofSender = random.nextBoolean();
                 Program one = ofSender ? sender : receiver;
-                switch (random.nextInt(replays ? 8 : 5)) {
+                switch (random.nextInt(replays ? 10 : 5)) {
                     case 0 -> {
                         proxy.cut();
                         counts.faults++;
@@ -142,7 +142,7 @@ final class Round {
                     case 2, 3 -> pause(one);
                     case 4 -> reload(proxy, sender);
                     default -> {
-                        if (one.isAlive() && one.ageMillis() > random.nextInt(1000, 6000)) {
+                        if (one.isAlive() && one.ageMillis() > random.nextInt(800, 3000)) {
                             one.kill();
                             counts.kills++;
                             if (ofSender) {
@@ -244,7 +244,7 @@ final class Round {
     private void pause(Program program) throws IOException, InterruptedException {
         if (program.isAlive()) {
             program.stop(true);
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(random.nextInt(1, 1500)));
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(random.nextInt(1, 1200)));
             program.stop(false);
             counts.stops++;
         }
