@@ -129,8 +129,13 @@ final class ReceiveCommand implements Callable<Integer> {
                 key == null ? null : new KeyFile(key),
                 tls(),
                 peer -> networks.isEmpty() || networks.stream().anyMatch(network -> network.contains(peer)));
+        Receiver receiver = receiver(options);
+        return Foreground.run(receiver::interrupt, AFTER_INTERRUPT, () -> run(receiver));
+    }
+
+    private int run(Receiver receiver) {
         PrintWriter out = spec.commandLine().getOut();
-        try (Receiver receiver = receiver(options)) {
+        try (receiver) {
             if (connect == null) {
                 InetSocketAddress bound = receiver.address();
                 String where = new HostAndPort(bound.getAddress().getHostAddress(), bound.getPort()).toString();
@@ -142,7 +147,10 @@ final class ReceiveCommand implements Callable<Integer> {
                                 : "listening on " + where);
                 out.flush();
             }
-            return Foreground.run(receiver::interrupt, AFTER_INTERRUPT, () -> report(receiver.receive()));
+            return report(receiver.receive());
+        } catch (IOException e) {
+            Verbosity.report(e, spec.commandLine().getErr());
+            return Main.EXIT_FAILED;
         }
     }
 

@@ -12,6 +12,7 @@ import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.Tls;
 import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -74,6 +75,7 @@ final class Connector {
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final Topology.TcpSink sink;
+    private final @Nullable Tls tls;
     private final Reactor reactor;
     private final SinkCounters counters;
     private final List<SinkStream> streams;
@@ -113,6 +115,8 @@ final class Connector {
         this.context = context;
         this.timers = timers;
         this.sink = sink;
+        TlsFiles files = sink.session().tls();
+        this.tls = files == null ? null : new Tls(files);
         this.streams = streams;
         this.reactor = reactor;
         this.counters = counters;
@@ -179,17 +183,16 @@ final class Connector {
     private Behavior<Message> greeting(TcpSocket socket) {
         timers.cancelAll();
         unregister();
-        TlsFiles files = sink.session().tls();
-        SSLEngine tls;
+        SSLEngine engine;
         try {
-            tls = files == null ? null : files.engine(sink.host(), sink.port());
+            engine = tls == null ? null : tls.engine(sink.host(), sink.port());
         } catch (IOException e) {
             return failed(String.valueOf(e.getMessage()));
         }
         connecting = null;
         ActorRef<Message> self = context.getSelf();
         greeted = new Handshake(
-                Transports.open(socket, sink.transport(), tls, counters.send),
+                Transports.open(socket, sink.transport(), engine, counters.send),
                 sink.session(),
                 streams,
                 false,

@@ -12,6 +12,7 @@ import dev.sluice.stream.SinkStream;
 import dev.sluice.topology.HostAndPort;
 import dev.sluice.topology.Topology;
 import dev.sluice.transport.Transports;
+import dev.sluice.wire.Tls;
 import dev.sluice.wire.TlsFiles;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -76,6 +77,7 @@ final class Listener {
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final Topology.ListenSink sink;
+    private final @Nullable Tls tls;
     private final TcpSocket listening;
     private final Reactor reactor;
     private final SinkCounters counters;
@@ -148,6 +150,8 @@ final class Listener {
         this.context = context;
         this.timers = timers;
         this.sink = sink;
+        TlsFiles files = sink.session().tls();
+        this.tls = files == null ? null : new Tls(files);
         this.offered = offered;
         this.listening = listening;
         this.reactor = reactor;
@@ -234,10 +238,9 @@ final class Listener {
     }
 
     private void greet(TcpSocket socket, String peer) {
-        TlsFiles files = sink.session().tls();
-        SSLEngine tls;
+        SSLEngine engine;
         try {
-            tls = files == null ? null : files.engine(null, 0);
+            engine = tls == null ? null : tls.engine(null, 0);
         } catch (IOException e) { // a file that is being replaced
             socket.close();
             turnedAway(peer, String.valueOf(e.getMessage()));
@@ -250,7 +253,7 @@ final class Listener {
         long guest = nextGuest++;
         ActorRef<Message> self = context.getSelf();
         Handshake handshake = new Handshake(
-                Transports.open(socket, sink.transport(), tls, counters.send),
+                Transports.open(socket, sink.transport(), engine, counters.send),
                 sink.session(),
                 offered,
                 streams.length > 1,

@@ -4,6 +4,7 @@ package dev.sluice.receive;
 import dev.sluice.wire.Authentication;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
+import dev.sluice.wire.Tls;
 import dev.sluice.wire.TlsFiles;
 import dev.sluice.wire.TlsLine;
 import java.io.IOException;
@@ -57,7 +58,7 @@ final class Entrance implements AutoCloseable {
     private final Selector selector;
     private final SelectionKey arrivals;
     private final @Nullable KeyFile key;
-    private final @Nullable TlsFiles tls;
+    private final @Nullable Tls tls;
     private final Predicate<InetAddress> allows;
     private final Duration patience;
 
@@ -142,7 +143,7 @@ final class Entrance implements AutoCloseable {
             throw new IOException("cannot listen on " + listen.getHostString() + ": the name is not known");
         }
         this.key = key;
-        this.tls = tls;
+        this.tls = tls == null ? null : new Tls(tls);
         this.allows = allows;
         this.patience = patience;
         server = ServerSocketChannel.open();

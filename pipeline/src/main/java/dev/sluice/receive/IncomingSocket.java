@@ -3,6 +3,7 @@ package dev.sluice.receive;
 
 import dev.sluice.wire.TlsLine;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A connection over a socket, plain or with TLS. */
 final class IncomingSocket implements Incoming {
+
+    private static final Duration LONGEST_FAREWELL = Duration.ofSeconds(1);
 
     private final SocketChannel channel;
     private final @Nullable TlsLine tls;
@@ -114,18 +117,28 @@ final class IncomingSocket implements Incoming {
     }
 
     /**
-     * Agrees with the sender on how what follows is encrypted, if it is to be.
+     * Connects, and agrees with the sender on how what follows is encrypted, if it is to be.
      *
      * @throws IOException with one sentence, if that cannot be done in time, or at all
      */
-    void shake(Duration longest) throws IOException {
+    void connect(InetSocketAddress to, Duration longest) throws IOException {
         long until = System.nanoTime() + longest.toNanos();
+        for (boolean made = channel.connect(to); !made; made = channel.finishConnect()) {
+            await(SelectionKey.OP_CONNECT, until, "no answer");
+        }
         for (int awaited; tls != null && (awaited = tls.shake()) != 0; ) {
-            long left = until - System.nanoTime();
-            if (left <= 0) {
-                throw new IOException("the TLS handshake was not done within " + longest.toMillis() + " ms");
-            }
-            await(awaited, Duration.ofNanos(left));
+            await(awaited, until, "the TLS handshake was not done");
+        }
+    }
+
+    private void await(int operation, long untilNanos, String otherwise) throws IOException {
+        long left = untilNanos - System.nanoTime();
+        if (left <= 0) {
+            throw new IOException(otherwise + " in time");
+        }
+        await(operation, Duration.ofNanos(left));
+        if (!goesOn()) {
+            throw new IOException(brokenBecause);
         }
     }
 
@@ -136,10 +149,13 @@ final class IncomingSocket implements Incoming {
         selector.selectedKeys().clear();
     }
 
-    /** It has ended already; whether the sender hears of it is as it may be. */
-    private static void finish(TlsLine tls) {
+    /** It has ended already; the sender hears of it if it listens at all. */
+    private void finish(TlsLine over) {
+        long until = System.nanoTime() + LONGEST_FAREWELL.toNanos();
         try {
-            tls.finish();
+            while (!over.finish()) {
+                await(SelectionKey.OP_WRITE, until, "it takes no end");
+            }
         } catch (IOException e) {
             // it is gone
         }

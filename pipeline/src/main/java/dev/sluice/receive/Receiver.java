@@ -7,6 +7,7 @@ import dev.sluice.wire.Framing;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
+import dev.sluice.wire.Tls;
 import dev.sluice.wire.TlsFiles;
 import dev.sluice.wire.TlsLine;
 import dev.sluice.wire.WireException;
@@ -97,6 +98,8 @@ public final class Receiver implements AutoCloseable {
     /** Where the sender listens, or where this does. */
     private final InetSocketAddress address;
 
+    private final @Nullable Tls tls;
+
     private final Verifier verifier = new Verifier();
     private final byte[] headerBytes = new byte[Header.BYTES];
     private final Header header = new Header(MemorySegment.ofArray(headerBytes));
@@ -142,6 +145,8 @@ public final class Receiver implements AutoCloseable {
         this.address = entrance == null ? address : entrance.address();
         this.entrance = entrance;
         this.options = options;
+        TlsFiles files = options.tls();
+        tls = files == null ? null : new Tls(files);
         Path record = options.record();
         try {
             recording = record == null ? null : Recording.open(record, options.framing() == Framing.SLUICE);
@@ -173,9 +178,9 @@ public final class Receiver implements AutoCloseable {
         if (key != null) {
             key.read();
         }
-        TlsFiles tls = options.tls();
-        if (tls != null) {
-            tls.check();
+        TlsFiles files = options.tls();
+        if (files != null) {
+            files.check();
         }
     }
 
@@ -295,17 +300,17 @@ public final class Receiver implements AutoCloseable {
         if (to.isUnresolved()) {
             throw new IOException(where + "the name is not known");
         }
-        TlsFiles tls = options.tls();
         try {
             SSLEngine engine = tls == null ? null : tls.engine(address.getHostString(), address.getPort());
-            SocketChannel channel = SocketChannel.open(to);
+            SocketChannel channel = SocketChannel.open();
             IncomingSocket connection =
                     new IncomingSocket(channel, engine == null ? null : new TlsLine(channel, engine));
+            talking = connection; // to be interrupted while it waits
             try {
-                connection.shake(HANDSHAKE);
+                connection.connect(to, HANDSHAKE);
                 return connection;
             } catch (IOException e) {
-                unproved++;
+                connection.breakOff(String.valueOf(e.getMessage()));
                 connection.close();
                 throw e;
             }

@@ -140,6 +140,17 @@ public final class Connection {
         }
     }
 
+    /** Reads what has come, though it says nothing: it may be that the connection has ended. */
+    void discard() throws IOException {
+        for (int round = 0; (round < MOST_ROUNDS || transport.holdsReceived()) && !peerClosed; round++) {
+            long got = transport.receive(inbound);
+            if (got == 0) {
+                return;
+            }
+            peerClosed = got == Transport.END;
+        }
+    }
+
     static boolean failed(int events) {
         return (events & (Constants.EPOLLERR | Constants.EPOLLHUP)) != 0;
     }

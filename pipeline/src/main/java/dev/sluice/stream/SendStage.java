@@ -185,6 +185,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** Waits no longer for its receiver, but for the rest to come in: the next stage goes on. */
         private boolean gaveUp;
 
+        /** The last connection was told that no more comes. */
+        private boolean finished;
+
         private boolean endedItself;
         private @Nullable Throwable failure;
 
@@ -390,7 +393,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void arm(int interest) throws IOException {
             Connection to = link;
             if (to != null) {
-                to.arm(interest | (session.framed() && !to.peerClosed() ? Constants.EPOLLIN : 0));
+                to.arm(interest | (isHeard() && !to.peerClosed() ? Constants.EPOLLIN : 0));
             }
         }
 
@@ -419,7 +422,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
             int events = ready.events();
             step(() -> {
-                if ((events & Constants.EPOLLIN) != 0 && session.framed()) {
+                if ((events & Constants.EPOLLIN) != 0 && isHeard()) {
                     receive(ready);
                 }
                 if (Connection.failed(events)) {
@@ -433,8 +436,17 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             });
         }
 
+        /** Whether the receiver may say something that matters: with raw frames, only TLS itself does. */
+        private boolean isHeard() {
+            return session.framed() || session.tls() != null;
+        }
+
         private void receive(Connection from) throws IOException {
-            from.receive(inbox);
+            if (session.framed()) {
+                from.receive(inbox);
+            } else {
+                from.discard();
+            }
             if (from.peerClosed() && phase != Phase.FLUSHING) {
                 throw new ConnectionLostException("the receiver closed the connection");
             }
@@ -534,7 +546,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             Connection last = link;
             if (last != null) {
                 last.unregister();
-                last.transport.finish();
+                finished = last.transport.finish();
             }
             lookAgain();
         }
@@ -569,6 +581,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private void flushLast(Connection last) throws IOException {
             last.transport.reap(onSettled);
+            finished = finished || last.transport.finish();
             if (session.framed()) {
                 receive(last);
             }
@@ -580,7 +593,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (!confirmed && last.peerClosed()) {
                 throw new ConnectionLostException("the receiver closed the connection before it acknowledged all");
             }
-            boolean settled = last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0;
+            boolean settled =
+                    finished && last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0;
             if (settled && confirmed) {
                 last.transport.close();
                 link = null;

@@ -98,9 +98,10 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
     }
 
     @Override
-    public void finish() {
+    public boolean finish() {
         // ENOTCONN: the peer was faster, and the next look at the socket tells so.
         socket.shutdownOutput();
+        return true;
     }
 
     @Override

@@ -113,13 +113,12 @@ final class TlsTransport extends SocketTransport {
     }
 
     @Override
-    public void finish() {
+    public boolean finish() {
         try {
-            line.finish();
+            return line.finish() && super.finish();
         } catch (IOException e) {
-            // The next look at the socket tells of it.
+            return super.finish(); // and the next look at the socket tells of it
         }
-        super.finish();
     }
 
     /** What TLS itself has said, and nobody has read, would make the kernel break the connection off instead of ending it. */

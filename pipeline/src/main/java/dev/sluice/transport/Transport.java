@@ -70,8 +70,12 @@ public interface Transport extends AutoCloseable {
     /** Bytes that the peer's TCP has not acknowledged. */
     int unacknowledgedBytes();
 
-    /** Sends FIN behind what is queued; the completions still come. */
-    void finish();
+    /**
+     * Sends FIN behind what is queued; the completions still come.
+     *
+     * @return false if something else must go out before that, and could not yet: to be called again
+     */
+    boolean finish();
 
     /**
      * Drops the connection with all that is queued but keeps the socket, so that the outstanding completions can be

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 
@@ -27,6 +26,9 @@ public record KeyFile(Path path) {
      * @throws IOException with one sentence, if the file is none that only this user, or root, can read and has written
      */
     public byte[] read() throws IOException {
+        if (Files.notExists(path)) {
+            throw new IOException("the key file " + path + " does not exist; " + howToMake());
+        }
         try {
             SecretFile.check(path, "key");
             byte[] key;
@@ -42,8 +44,6 @@ public record KeyFile(Path path) {
                         + " bytes: is it the right file? " + howToMake());
             }
             return key;
-        } catch (NoSuchFileException e) {
-            throw new IOException("the key file " + path + " does not exist; " + howToMake(), e);
         } catch (FileSystemException e) {
             throw new IOException("the key file " + path + " cannot be read by this user", e);
         }

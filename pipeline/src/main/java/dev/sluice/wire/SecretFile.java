@@ -42,7 +42,7 @@ final class SecretFile {
                 throw new IOException(file + " is open to others than its owner; chmod 600 " + path);
             }
         } catch (NoSuchFileException e) {
-            throw e;
+            throw new IOException(file + " does not exist", e);
         } catch (FileSystemException e) {
             throw new IOException(file + " cannot be read by this user", e);
         }

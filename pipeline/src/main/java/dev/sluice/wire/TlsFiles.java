@@ -21,19 +21,19 @@ import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.Collection;
+import java.util.List;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLEngine;
-import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an end of a connection with TLS (1.3, RFC 8446) has, in PEM files as openssl writes them. They are read for each
- * connection, so that they can be replaced while Sluice runs. The end that listens shows a certificate; the end that
- * connects trusts it, and checks that it is for the host that it connected to.
+ * What an end of a connection with TLS has, in PEM files as openssl writes them. The end that listens shows a certificate;
+ * the end that connects trusts it, and checks that it is for the host that it connected to.
  *
  * @param certificate of this end, with those between it and one that the peer trusts behind it
  * @param privateKey of the certificate
@@ -43,8 +43,6 @@ public record TlsFiles(
         @Nullable Path certificate,
         @Nullable Path privateKey,
         @Nullable Path trust) {
-
-    private static final String PROTOCOL = "TLSv1.3";
 
     /** Far above a chain of certificates, far below what would be a disk image. */
     private static final int MOST_BYTES = 1 << 20;
@@ -71,27 +69,6 @@ public record TlsFiles(
     }
 
     /**
-     * One end of a connection.
-     *
-     * @param host that this end connects to; null if it listens
-     * @throws IOException with one sentence, if a file is not what it should be
-     */
-    public SSLEngine engine(@Nullable String host, int port) throws IOException {
-        SSLContext context = context();
-        SSLEngine engine = host == null ? context.createSSLEngine() : context.createSSLEngine(host, port);
-        engine.setUseClientMode(host != null);
-        SSLParameters parameters = engine.getSSLParameters();
-        parameters.setProtocols(new String[] {PROTOCOL});
-        if (host == null) {
-            parameters.setNeedClientAuth(trust != null);
-        } else {
-            parameters.setEndpointIdentificationAlgorithm("HTTPS"); // RFC 9110, 4.3.4: the names of a certificate
-        }
-        engine.setSSLParameters(parameters);
-        return engine;
-    }
-
-    /**
      * Reads the files, and forgets them.
      *
      * @throws IOException with one sentence, if one is not what it should be
@@ -100,13 +77,20 @@ public record TlsFiles(
         context();
     }
 
-    private SSLContext context() throws IOException {
+    List<Path> all() {
+        return Stream.of(certificate, privateKey, trust)
+                .filter(Objects::nonNull)
+                .toList();
+    }
+
+    /** Reads the files. */
+    SSLContext context() throws IOException {
         try {
             KeyManagerFactory shown = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             shown.init(shown(), NO_PASSWORD);
             TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
             trusted.init(trusted());
-            SSLContext context = SSLContext.getInstance(PROTOCOL);
+            SSLContext context = SSLContext.getInstance(Tls.PROTOCOL);
             context.init(shown.getKeyManagers(), trusted.getTrustManagers(), null);
             return context;
         } catch (GeneralSecurityException e) {
@@ -177,12 +161,12 @@ public record TlsFiles(
 
     /** @param algorithm of the certificate that it belongs to: the file does not say it in a way that can be asked for */
     private static PrivateKey privateKey(Path file, String algorithm) throws IOException, GeneralSecurityException {
-        byte[] content = read(file, "private key");
         SecretFile.check(file, "private key");
+        byte[] content = read(file, "private key");
         Matcher pem = PRIVATE_KEY.matcher(new String(content, StandardCharsets.US_ASCII));
         if (!pem.find()) {
             throw new IOException(file + " holds no private key in PEM format (PKCS #8, without a password); "
-                    + "openssl pkcs8 -topk8 -nodes -in " + file + " makes one of others");
+                    + "openssl pkcs8 -topk8 -nocrypt -in " + file + " -out NEW makes one of others");
         }
         try {
             byte[] encoded = Base64.getMimeDecoder().decode(pem.group(1));
@@ -197,6 +181,9 @@ public record TlsFiles(
 
     private static byte[] read(Path path, String what) throws IOException {
         String file = "the " + what + " file " + path;
+        if (Files.exists(path) && !Files.isRegularFile(path)) {
+            throw new IOException(file + " is not a regular file");
+        }
         byte[] content;
         try (InputStream in = Files.newInputStream(path)) {
             content = in.readNBytes(MOST_BYTES + 1);

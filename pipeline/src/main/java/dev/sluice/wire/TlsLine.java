@@ -21,6 +21,12 @@ public final class TlsLine implements ByteChannel {
     /** So often the connection is read for nothing: a peer may send records that carry no data as long as it likes. */
     private static final int MOST_EMPTY_READS = 16;
 
+    /** Each answer that cannot be sent is kept by the engine, so there must be an end to them. */
+    private static final int MOST_UNANSWERED = 16;
+
+    /** Of a record's header, which ends with the length of what follows (RFC 8446, 5.1). */
+    private static final int HEADER_BYTES = 5;
+
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
 
     private final ByteChannel connection;
@@ -35,8 +41,8 @@ public final class TlsLine implements ByteChannel {
     /** Bytes of what was to be written that are in {@code outgoing}, or were when it was last filled with any. */
     private int covered;
 
-    /** Whether {@code incoming} may have a whole record. */
-    private boolean undecrypted;
+    /** Records that carried nothing and ask for an answer, for which there is no room. */
+    private int unanswered;
 
     private boolean begun;
 
@@ -100,6 +106,9 @@ public final class TlsLine implements ByteChannel {
                     }
                 }
                 case FINISHED, NOT_HANDSHAKING -> {
+                    if (engine.isInboundDone() || engine.isOutboundDone()) {
+                        throw new SSLException("the peer gave it up");
+                    }
                     return 0;
                 }
             }
@@ -108,7 +117,13 @@ public final class TlsLine implements ByteChannel {
 
     /** Whether bytes have come that are not read yet, and that nothing else will tell of. */
     public boolean holds() {
-        return decrypted.hasRemaining() || undecrypted;
+        return decrypted.hasRemaining() || holdsRecord();
+    }
+
+    private boolean holdsRecord() {
+        return incoming.remaining() >= HEADER_BYTES
+                && incoming.remaining() - HEADER_BYTES
+                        >= Short.toUnsignedInt(incoming.getShort(incoming.position() + HEADER_BYTES - Short.BYTES));
     }
 
     /** @throws SSLException also if the connection ends before the peer has said that it does: somebody may have cut it */
@@ -123,6 +138,8 @@ public final class TlsLine implements ByteChannel {
     }
 
     private int take(ByteBuffer into) throws IOException {
+        // More is read when all that was held has been taken, so that there is an end to it.
+        boolean mayFill = !holds();
         int taken = 0;
         int empty = 0;
         while (into.hasRemaining()) {
@@ -135,30 +152,38 @@ public final class TlsLine implements ByteChannel {
             } else if (engine.isInboundDone()) {
                 return taken > 0 ? taken : -1;
             } else if (unwrap() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
-                // More is read when all that was held has been taken, so that there is an end to it.
-                int got = taken > 0 || empty++ == MOST_EMPTY_READS ? 0 : fill();
+                int got = mayFill && taken == 0 && empty++ < MOST_EMPTY_READS ? fill() : 0;
                 if (got == 0) {
                     return taken;
                 }
                 if (got < 0) {
                     throw new SSLException("the connection was cut off: the peer did not say that it ends");
                 }
+            } else {
+                answer();
             }
-            answer();
         }
         return taken;
     }
 
-    /** What the protocol itself has to say now that something has come. */
+    /** What the protocol itself has to say now that a record has come; if there is no room, whoever writes next says it. */
     private void answer() throws IOException {
         if (engine.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NEED_TASK) {
             runTasks();
         }
-        // If a record is still on its way, whoever writes next says it.
-        if (engine.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NEED_WRAP && flush()) {
-            wrap(NOTHING);
-            flush();
+        while (engine.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NEED_WRAP) {
+            if (!flush()) {
+                if (!decrypted.hasRemaining() && ++unanswered > MOST_UNANSWERED) {
+                    throw new SSLException("the peer asks again and again, and does not read the answers");
+                }
+                return;
+            }
+            unanswered = 0;
+            if (!wrap(NOTHING)) {
+                return;
+            }
         }
+        flush();
     }
 
     @Override
@@ -172,25 +197,35 @@ public final class TlsLine implements ByteChannel {
                 return taken;
             }
             int at = from.position();
-            wrap(from);
+            if (!wrap(from)) {
+                throw new SSLException("the peer has ended the connection");
+            }
             covered = from.position() - at;
             from.position(at);
         }
         return taken;
     }
 
-    /** Says that no more will come, as far as the connection takes that at once. */
-    public void finish() throws IOException {
+    /**
+     * Says that no more will come.
+     *
+     * @return false if the connection did not take it yet: to be called again
+     */
+    public boolean finish() throws IOException {
         engine.closeOutbound();
-        while (flush() && !engine.isOutboundDone()) {
-            wrap(NOTHING);
+        while (flush()) {
+            if (engine.isOutboundDone() || !wrap(NOTHING)) {
+                return true;
+            }
         }
+        return false;
     }
 
-    private void wrap(ByteBuffer from) throws IOException {
+    /** Whether a record came of it; if not, there is no more to be said. */
+    private boolean wrap(ByteBuffer from) throws IOException {
         outgoing.clear();
         try {
-            engine.wrap(from, outgoing);
+            return engine.wrap(from, outgoing).bytesProduced() > 0;
         } finally {
             outgoing.flip();
         }
@@ -199,9 +234,7 @@ public final class TlsLine implements ByteChannel {
     private SSLEngineResult.Status unwrap() throws IOException {
         decrypted.clear();
         try {
-            SSLEngineResult result = engine.unwrap(incoming, decrypted);
-            undecrypted = result.getStatus() != SSLEngineResult.Status.BUFFER_UNDERFLOW && incoming.hasRemaining();
-            return result.getStatus();
+            return engine.unwrap(incoming, decrypted).getStatus();
         } finally {
             decrypted.flip();
         }

@@ -130,17 +130,17 @@ final class Round {
                 }
                 boolean ofSender = random.nextBoolean();
                 Program one = ofSender ? sender : receiver;
-                switch (random.nextInt(replays ? 10 : 5)) {
-                    case 0 -> {
+                switch (random.nextInt(replays ? 12 : 8)) {
+                    case 0, 1, 2, 3 -> {
                         proxy.cut();
                         counts.faults++;
                     }
-                    case 1 -> {
+                    case 4 -> {
                         proxy.blackHole();
                         counts.faults++;
                     }
-                    case 2, 3 -> pause(one);
-                    case 4 -> reload(proxy, sender);
+                    case 5, 6 -> pause(one);
+                    case 7 -> reload(proxy, sender);
                     default -> {
                         if (one.isAlive() && one.ageMillis() > random.nextInt(800, 3000)) {
                             one.kill();
@@ -210,7 +210,7 @@ final class Round {
         Path next = folder.resolve("next.conf");
         Files.writeString(next, """
                 sluice {
-                  drain-timeout = 1s
+                  drain-timeout = 10s
                   longest-pause = 0s
                   sources { src { %s } }
                   sinks {

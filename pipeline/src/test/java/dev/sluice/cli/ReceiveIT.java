@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
 import dev.sluice.wire.Authentication;
+import dev.sluice.wire.Certificates;
 import dev.sluice.wire.Greeting;
 import dev.sluice.wire.Header;
 import dev.sluice.wire.KeyFile;
@@ -301,6 +302,27 @@ class ReceiveIT {
                                     ? "sluice: the connection closed without an END after 1 frame: interrupted"
                                     : "sluice: interrupted before the stream had ended");
             assertThat(received.json().getLong("verified_bytes")).isEqualTo(800);
+        }
+    }
+
+    /** Also while it connects to somebody who does not answer. */
+    @Test
+    void aReceiverThatConnectsIsToldToEndAtOnce() throws Exception {
+        Path authority = new Certificates(folder).authority("ca");
+        try (ServerSocket mute = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                SluiceProcess receiver = SluiceProcess.start(
+                        "receive",
+                        "--json",
+                        "--connect",
+                        "127.0.0.1:" + mute.getLocalPort(),
+                        "--tls-trust",
+                        authority.toString());
+                Socket connected = mute.accept()) {
+            assertThat(connected.getInputStream().read()).isPositive(); // it begins to shake hands
+            receiver.terminate();
+            SluiceProcess.Ended received = receiver.end();
+            assertThat(received.exit()).as("%s", received).isEqualTo(1);
+            assertThat(received.complaints()).containsExactly("sluice: interrupted before the stream had ended");
         }
     }
 

@@ -296,6 +296,43 @@ final class TlsIT {
         }
     }
 
+    /** The word that the stream ends stands behind all that the socket still holds. */
+    @Test
+    void aRawStreamEndsWellAlsoIfTheReceiverIsSlow() throws Exception {
+        for (int round = 0; round < 10; round++) {
+            Receiver.Options raw =
+                    new Receiver.Options(Framing.RAW, true, null, false, null, receiver, address -> true);
+            try (Receiver listening = new Receiver(ANY_PORT, raw);
+                    FaultProxy proxy = new FaultProxy(
+                            listening.address(),
+                            SEED + round,
+                            Planned.after(
+                                    4_000_000, Direction.TO_TARGET, new Fault.Throttle(5_000_000, Long.MAX_VALUE)))) {
+                CompletableFuture<Report> report = receive(listening);
+                PipelineSystem system = connecting(
+                        proxy.address(), "framing = raw, send-buffer = 4KiB, " + tls(trusting(null, authority)));
+                assertThat(report.join().problem()).as("seed %d", SEED + round).isEmpty();
+                assertThat(report.join().verifiedBytes()).isEqualTo(FRAMES * 65536L);
+                assertThat(system.outcome().join().failure()).isNull();
+            }
+        }
+    }
+
+    /** Such a sink is ready before the receiver has looked at its certificate, and hears of it with its frames. */
+    @Test
+    void aSinkOfRawFramesHearsWhyItIsRefused() throws Exception {
+        Receiver.Options raw = new Receiver.Options(
+                Framing.RAW, true, null, true, null, trusting(receiver, authority), address -> true);
+        try (Receiver listening = new Receiver(ANY_PORT, raw)) {
+            CompletableFuture<Report> report = receive(listening);
+            PipelineSystem system = connecting(listening.address(), "framing = raw, " + tls(trusting(null, authority)));
+            await(system, () -> sink(system).reconnects.value() >= 2);
+            assertThat(report).isNotDone();
+            system.drain();
+            system.outcome().join();
+        }
+    }
+
     /** With {@code framing = raw} nothing else tells an end of the stream from a connection that somebody cut. */
     @Test
     void aRawStreamThatIsCutIsNotTakenForItsEnd() throws Exception {

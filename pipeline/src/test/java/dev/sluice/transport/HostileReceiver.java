@@ -140,7 +140,9 @@ public final class HostileReceiver implements Transport {
     }
 
     @Override
-    public void finish() {}
+    public boolean finish() {
+        return true;
+    }
 
     @Override
     public void abort() {}

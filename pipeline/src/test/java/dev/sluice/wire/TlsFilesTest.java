@@ -81,7 +81,11 @@ final class TlsFilesTest {
         assertRefused(
                 new TlsFiles(folder.resolve("board.pem"), old, null),
                 old + " holds no private key in PEM format (PKCS #8, without a password); "
-                        + "openssl pkcs8 -topk8 -nodes -in " + old + " makes one of others");
+                        + "openssl pkcs8 -topk8 -nocrypt -in " + old + " -out NEW makes one of others");
+        Path converted = folder.resolve("converted.key");
+        certificates.run(
+                List.of("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", old.toString(), "-out", converted.toString()));
+        new TlsFiles(folder.resolve("board.pem"), converted, null).check();
     }
 
     @Test
@@ -112,9 +116,12 @@ final class TlsFilesTest {
         Path empty = Files.createFile(folder.resolve("empty"));
         assertRefused(new TlsFiles(null, null, empty), empty + " holds no certificate in PEM format");
         assertRefused(
-                new TlsFiles(null, null, Path.of("/dev/zero")),
-                "the certificate file /dev/zero is larger than 1048576 bytes: is it the right one?");
-        assertRefused(new TlsFiles(null, null, folder), "the certificate file " + folder + " cannot be read");
+                new TlsFiles(null, null, Path.of("/dev/zero")), "the certificate file /dev/zero is not a regular file");
+        Path large = Files.write(folder.resolve("large"), new byte[(1 << 20) + 1]);
+        assertRefused(
+                new TlsFiles(null, null, large),
+                "the certificate file " + large + " is larger than 1048576 bytes: is it the right one?");
+        assertRefused(new TlsFiles(null, null, folder), "the certificate file " + folder + " is not a regular file");
     }
 
     @Test

@@ -14,6 +14,8 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.Random;
 import java.util.random.RandomGenerator;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
@@ -101,11 +103,11 @@ final class TlsLineTest {
     private final Pipe down = new Pipe();
 
     private TlsLine connecting() throws IOException {
-        return new TlsLine(new End(down, up), client.engine("127.0.0.1", 1));
+        return new TlsLine(new End(down, up), new Tls(client).engine("127.0.0.1", 1));
     }
 
     private TlsLine listening() throws IOException {
-        return new TlsLine(new End(up, down), server.engine(null, 0));
+        return new TlsLine(new End(up, down), new Tls(server).engine(null, 0));
     }
 
     private static void shake(TlsLine one, TlsLine other) throws IOException {
@@ -193,6 +195,62 @@ final class TlsLineTest {
             other.read(rest);
         }
         assertThat(other.holds()).isFalse();
+    }
+
+    /** Both ends are closed then, which looks as if there were nothing left to agree on. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aPeerThatGivesUpTheHandshakeHasNotDoneIt(boolean begins) throws Exception {
+        TlsLine line = listening();
+        if (begins) {
+            TlsLine peer = connecting();
+            for (int flushed = 0; flushed == 0 || up.passed > flushed; ) {
+                flushed = (int) up.passed;
+                for (int step = 0; step < 100; step++) {
+                    peer.shake();
+                }
+            }
+        }
+        for (int one : new int[] {0x15, 3, 3, 0, 2, 1, 90, 0x15, 3, 3, 0, 2, 1, 0}) { // user_canceled, close_notify
+            up.bytes.add((byte) one);
+        }
+        assertThatThrownBy(() -> {
+                    for (int step = 0; step < MOST_STEPS; step++) {
+                        line.shake();
+                    }
+                })
+                .isInstanceOf(IOException.class)
+                .hasMessageStartingWith("the TLS handshake failed: ");
+        assertThatThrownBy(() -> {
+                    for (int step = 0; step < MOST_STEPS; step++) {
+                        line.write(ByteBuffer.allocate(100));
+                    }
+                })
+                .isInstanceOf(SSLException.class);
+    }
+
+    /** Each answer to a key update (RFC 8446, 4.6.3) waits in memory until it can be sent. */
+    @Test
+    void aPeerThatAsksForAnswersAndReadsNoneIsGivenUp() throws Exception {
+        SSLEngine engine = new Tls(client).engine("127.0.0.1", 1);
+        TlsLine one = new TlsLine(new End(down, up), engine);
+        TlsLine other = listening();
+        shake(one, other);
+        ByteBuffer more = ByteBuffer.wrap(new byte[200_000]);
+        for (int step = 0; step < 1000; step++) {
+            other.write(more); // until nobody takes any more
+        }
+        assertThatThrownBy(() -> {
+                    for (int step = 0; step < MOST_STEPS; step++) {
+                        if (engine.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NOT_HANDSHAKING) {
+                            engine.beginHandshake(); // after the first one: a key update, which asks for another
+                        }
+                        one.write(ByteBuffer.allocate(1));
+                        other.read(ByteBuffer.allocate(1 << 16));
+                    }
+                })
+                .isInstanceOf(SSLException.class)
+                .hasMessage("the peer asks again and again, and does not read the answers");
     }
 
     @Test
