@@ -306,14 +306,14 @@ final class ResumeIT {
         }
     }
 
-    /** Of two connections on which nothing arrives the receiver knows nothing; what they took is told to it on the third. */
+    /** Of two connections on which no frame arrives whole the receiver knows nothing; what they took is told to it on the third. */
     @Test
     void withLiveDeliveryWhatWasLostBeforeAnythingCameIsAnnounced() throws Exception {
         try (Receiver receiver = receiver(null);
                 FaultProxy proxy = new FaultProxy(
                         receiver.address(),
                         SEED,
-                        Planned.after(64, Direction.TO_TARGET, new Fault.BlackHole())
+                        Planned.after(2000, Direction.TO_TARGET, new Fault.BlackHole())
                                 .atMost(2))) {
             CompletableFuture<Report> report = receive(receiver);
             PipelineSystem system = start(
