@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.benchmarks.compare;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** The process that receives from all rivals but iperf3, one after the other. */
+final class Receiver implements AutoCloseable {
+
+    private final Child process;
+    private final long rawPort;
+    private final long framedPort;
+
+    Receiver(Path programs) throws IOException, InterruptedException, UnavailableException {
+        process = new Child("the receiver", List.of(programs.resolve("receiver").toString()));
+        Map<String, Long> ports = process.figures();
+        rawPort = ports.getOrDefault("raw", 0L);
+        framedPort = ports.getOrDefault("framed", 0L);
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    long port(boolean framed) {
+        return framed ? framedPort : rawPort;
+    }
+
+    /** Payload bytes of the connection that has just ended. */
+    long received() throws IOException, InterruptedException, UnavailableException {
+        return process.figures().getOrDefault("payload", -1L);
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.close();
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.benchmarks.rivals;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The process of one rival. Takes what the programs in C take, behind the rival's name, and prints the same line.
+ *
+ * <p>Exit status: 0 it was measured; 1 it failed; 64 the command line is wrong; 69 this machine cannot do it.
+ */
+public final class Sender {
+
+    private static final int EXIT_FAILED = 1;
+    private static final int EXIT_USAGE = 64;
+    private static final int EXIT_UNAVAILABLE = 69;
+
+    private static final Map<String, SendLoop.Start> RIVALS = new TreeMap<>(Map.of(
+            "java-nio", NioWrite::new,
+            "java-transfer-to", TransferTo::new,
+            "pekko-tcp", PekkoTcp::new,
+            "netty-epoll", NettyChannel::epoll,
+            "netty-io-uring", NettyChannel::ioUring));
+
+    private Sender() {}
+
+    /** @param args rival, port, pid of the receiver, file of the ring, bytes of a frame, buffers, warm-up and measured ms */
+    public static void main(String[] args) throws Exception {
+        if (args.length != 8) {
+            fail(
+                    EXIT_USAGE,
+                    "usage: RIVAL PORT RECEIVER_PID RING FRAME_BYTES BUFFERS WARM_UP_MS MEASURE_MS; RIVAL is one of "
+                            + RIVALS.keySet() + ", or " + SluicePipeline.PREFIX + " with a sink's settings behind it");
+        }
+        try {
+            Ring ring = new Ring(Path.of(args[3]), Integer.parseInt(args[4]), Integer.parseInt(args[5]));
+            ProcessorClock receiver = ProcessorClock.of(Long.parseLong(args[2]));
+            SendLoop rival = start(args[0]).on(ring, Integer.parseInt(args[1]));
+            System.out.println(measure(rival, receiver, Long.parseLong(args[6]), Long.parseLong(args[7])));
+            System.out.flush();
+        } catch (NumberFormatException e) {
+            fail(EXIT_USAGE, String.valueOf(e.getMessage()));
+        } catch (UnavailableException e) {
+            fail(EXIT_UNAVAILABLE, String.valueOf(e.getMessage()));
+        } catch (Exception e) {
+            fail(EXIT_FAILED, String.valueOf(e));
+        }
+        System.exit(0); // whatever threads a library still has
+    }
+
+    private static void fail(int status, String sentence) {
+        System.err.println(sentence);
+        System.exit(status);
+    }
+
+    private static SendLoop.Start start(String name) {
+        if (name.startsWith(SluicePipeline.PREFIX)) {
+            return (ring, port) -> new SluicePipeline(ring, port, name.substring(SluicePipeline.PREFIX.length()));
+        }
+        SendLoop.Start start = RIVALS.get(name);
+        if (start == null) {
+            throw new NumberFormatException("there is no rival \"" + name + "\", but " + RIVALS.keySet());
+        }
+        return start;
+    }
+
+    private static String measure(SendLoop rival, ProcessorClock receiver, long warmUpMillis, long measureMillis)
+            throws Exception {
+        ProcessorClock sender = ProcessorClock.of(ProcessHandle.current().pid());
+        TimeUnit.MILLISECONDS.sleep(warmUpMillis);
+        Instant first = Instant.now(rival, sender, receiver);
+        TimeUnit.MILLISECONDS.sleep(measureMillis);
+        Instant last = Instant.now(rival, sender, receiver);
+        long total = rival.finish();
+        return String.format(
+                Locale.ROOT,
+                "bytes=%d wall_ns=%d sender_ns=%d receiver_ns=%d machine_ns=%d total=%d copied=%d",
+                last.bytes - first.bytes,
+                last.wall - first.wall,
+                last.sender - first.sender,
+                last.receiver - first.receiver,
+                last.machine - first.machine,
+                total,
+                rival.copiedBytes());
+    }
+
+    /** Everything at one moment: payload bytes, and times in ns, each of its own clock. */
+    private record Instant(long bytes, long wall, long sender, long receiver, long machine) {
+        static Instant now(SendLoop rival, ProcessorClock sender, ProcessorClock receiver) throws IOException {
+            return new Instant(
+                    rival.sentBytes(), System.nanoTime(), sender.nanos(), receiver.nanos(), MachineTime.busyNanos());
+        }
+    }
+
+    /** What a rival needs is not on this machine; no defect. */
+    static final class UnavailableException extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        UnavailableException(String message) {
+            super(message);
+        }
+    }
+}
