@@ -39,7 +39,7 @@ record Course(Path programs, Receiver receiver, Pace pace) {
      * How long.
      *
      * @param quick only to show that all works
-     * @param jvmWarmUpMillis over the same connection before anything counts; until then the compilers have done most
+     * @param jvmWarmUpMillis over the same connection before anything counts; up to twice that while it still compiles
      * @param warmUpMillis of a program in C, until the socket's buffers have grown
      * @param measureMillis what counts
      */
@@ -63,6 +63,9 @@ record Course(Path programs, Receiver receiver, Pace pace) {
         } else {
             command.add(JAVA);
             command.addAll(JVM_OPTIONS);
+            if (pace.quick()) {
+                command.add("-XX:TieredStopAtLevel=1"); // starts sooner; its speed is not asked for
+            }
             command.addAll(List.of("-cp", System.getProperty("java.class.path")));
             command.add("dev.sluice.benchmarks.rivals.Sender");
             command.addAll(rival.arguments());
@@ -78,7 +81,7 @@ record Course(Path programs, Receiver receiver, Pace pace) {
             command.add(argument.toString());
         }
         try (Child sender = new Child(rival.name(), command)) {
-            sender.watch(warmUpMillis + pace.measureMillis());
+            sender.watch(2 * warmUpMillis + pace.measureMillis());
             Map<String, Long> figures = sender.figures();
             sender.end();
             long total = figures.getOrDefault("total", 0L);

@@ -2,6 +2,8 @@
 package dev.sluice.benchmarks.rivals;
 
 import java.io.IOException;
+import java.lang.management.CompilationMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -18,6 +20,12 @@ public final class Sender {
     private static final int EXIT_FAILED = 1;
     private static final int EXIT_USAGE = 64;
     private static final int EXIT_UNAVAILABLE = 69;
+
+    /** So often while it warms up longer it is looked at the compilers. */
+    private static final int STEPS = 6;
+
+    /** They count as done when they ran for less than this part of a step. */
+    private static final int MOST_COMPILING = 20;
 
     private static final Map<String, SendLoop.Start> RIVALS = new TreeMap<>(Map.of(
             "java-nio", NioWrite::new,
@@ -71,7 +79,7 @@ public final class Sender {
     private static String measure(SendLoop rival, ProcessorClock receiver, long warmUpMillis, long measureMillis)
             throws Exception {
         ProcessorClock sender = ProcessorClock.of(ProcessHandle.current().pid());
-        TimeUnit.MILLISECONDS.sleep(warmUpMillis);
+        warmUp(warmUpMillis);
         Instant first = Instant.now(rival, sender, receiver);
         TimeUnit.MILLISECONDS.sleep(measureMillis);
         Instant last = Instant.now(rival, sender, receiver);
@@ -86,6 +94,20 @@ public final class Sender {
                 last.machine - first.machine,
                 total,
                 rival.copiedBytes());
+    }
+
+    /** Until the compilers have little left to do, but at most twice as long as was asked. */
+    private static void warmUp(long millis) throws InterruptedException {
+        TimeUnit.MILLISECONDS.sleep(millis);
+        CompilationMXBean compilers = ManagementFactory.getCompilationMXBean();
+        long step = Math.max(1, millis / STEPS);
+        for (int i = 0; i < STEPS; i++) {
+            long before = compilers.getTotalCompilationTime();
+            TimeUnit.MILLISECONDS.sleep(step);
+            if (compilers.getTotalCompilationTime() - before < step / MOST_COMPILING) {
+                return;
+            }
+        }
     }
 
     /** Everything at one moment: payload bytes, and times in ns, each of its own clock. */
