@@ -16,7 +16,7 @@ final class Table {
             MB/s, s/GB: payload, 10^6 and 10^9 bytes, medians of the rounds. of C: throughput, and CPU of the sender, each as a
             ratio to the loop in C that sends the same way. sender, receiver: of their processes; machine: all that the
             processors did, others' work included. spread: slowest to fastest round, as a share of the median.
-            * asked for by reference; the kernel says that it copied, as it does on loopback""";
+            * the kernel says that it copied after all, as it does on loopback (Netty does not tell)""";
 
     private Table() {}
 
