@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The other end of every rival: reads with a buffer of 1 MiB and throws away what comes, one
- * connection after the other, and prints a line for each with what came and what it cost.
+ * The other end of every rival: reads with a buffer of 1 MiB and throws away what comes, and
+ * prints a line for each connection, one after the other, with what came and what it cost.
  * Two ports: on one all bytes are payload, on the other the sender speaks framing = sluice and
  * is answered (layout and types: dev.sluice.wire.Header). It ends when standard input does.
  */

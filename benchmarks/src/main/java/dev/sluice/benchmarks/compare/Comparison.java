@@ -9,9 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 
 /**
@@ -31,10 +29,24 @@ public final class Comparison {
     private final Settings settings;
     private final PrintStream people;
     private final List<Run> runs = new ArrayList<>();
-    private final Map<Rival, String> leftOut = new LinkedHashMap<>();
 
     /** One rival with one frame size, and what its rounds came to. */
-    private record Run(Rival rival, int frameBytes, Path ring, List<Measurement> rounds) {}
+    private static final class Run {
+
+        final Rival rival;
+        final int frameBytes;
+        final Path ring;
+        final List<Measurement> rounds = new ArrayList<>();
+
+        /** Why it cannot be had here; empty if it can. */
+        String leftOut = "";
+
+        Run(Rival rival, int frameBytes, Path ring) {
+            this.rival = rival;
+            this.frameBytes = frameBytes;
+            this.ring = ring;
+        }
+    }
 
     /**
      * What to do; checked by {@code benchmarks/run}.
@@ -89,7 +101,7 @@ public final class Comparison {
             new Comparison(Settings.read(args)).run();
         } catch (IllegalArgumentException e) {
             fail(EXIT_USAGE, String.valueOf(e.getMessage()));
-        } catch (IOException | UnavailableException e) {
+        } catch (IOException e) {
             fail(EXIT_FAILED, String.valueOf(e.getMessage()));
         } catch (InterruptedException e) {
             fail(EXIT_FAILED, "interrupted");
@@ -101,19 +113,19 @@ public final class Comparison {
         System.exit(status);
     }
 
-    private void run() throws IOException, InterruptedException, UnavailableException {
+    private void run() throws IOException, InterruptedException {
         people.print(Machine.text());
         people.printf(
                 "command      %s%nring         %d buffers of /dev/shm; rounds %d, shuffled; seed %d%n%n",
                 settings.command(), Course.BUFFERS, settings.rounds(), settings.seed());
         List<Path> rings = new ArrayList<>();
-        try (Receiver receiver = new Receiver(settings.programs())) {
+        try {
             for (int frameBytes : settings.frameBytes()) {
                 Path ring = ring(frameBytes);
                 rings.add(ring);
-                settings.rivals().forEach(rival -> runs.add(new Run(rival, frameBytes, ring, new ArrayList<>())));
+                settings.rivals().forEach(rival -> runs.add(new Run(rival, frameBytes, ring)));
             }
-            Course course = new Course(settings.programs(), receiver, settings.pace());
+            Course course = new Course(settings.programs(), settings.pace());
             Random random = new Random(settings.seed());
             for (int round = 1; round <= settings.rounds(); round++) {
                 System.err.printf("round %d of %d%n", round, settings.rounds());
@@ -145,21 +157,20 @@ public final class Comparison {
         List<Run> shuffled = new ArrayList<>(runs);
         Collections.shuffle(shuffled, random);
         for (Run run : shuffled) {
-            if (leftOut.containsKey(run.rival())) {
-                continue;
-            }
-            try {
-                run.rounds().add(course.run(run.rival(), run.ring(), run.frameBytes()));
-            } catch (UnavailableException e) {
-                leftOut.put(run.rival(), String.valueOf(e.getMessage()));
+            if (run.leftOut.isEmpty()) {
+                try {
+                    run.rounds.add(course.run(run.rival, run.ring, run.frameBytes));
+                } catch (UnavailableException e) {
+                    run.leftOut = String.valueOf(e.getMessage());
+                }
             }
         }
     }
 
     private void report() {
         List<Result> results = runs.stream()
-                .filter(run -> !leftOut.containsKey(run.rival()))
-                .map(run -> Result.of(run.rival(), run.frameBytes(), run.rounds()))
+                .filter(run -> run.leftOut.isEmpty())
+                .map(run -> Result.of(run.rival, run.frameBytes, run.rounds))
                 .toList();
         if (settings.json()) {
             results.forEach(result -> System.out.println(result.json()));
@@ -173,6 +184,9 @@ public final class Comparison {
             }
             System.out.println(Table.LEGEND);
         }
-        leftOut.forEach((rival, why) -> people.printf("left out: %s: %s%n", rival.name(), why));
+        runs.stream()
+                .filter(run -> !run.leftOut.isEmpty())
+                .forEach(run -> people.printf(
+                        "left out: %s, frames of %s: %s%n", run.rival.name(), Table.size(run.frameBytes), run.leftOut));
     }
 }

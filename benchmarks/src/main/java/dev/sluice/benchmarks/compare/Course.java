@@ -5,6 +5,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.sluice.benchmarks.compare.Rival.Runtime;
 import dev.sluice.benchmarks.rivals.MachineTime;
+import dev.sluice.benchmarks.rivals.Sender;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Path;
@@ -16,17 +17,19 @@ import java.util.concurrent.TimeUnit;
 /**
  * Runs one rival at a time: starts it, has it warm up and send, and holds what it says it sent against what came.
  *
- * @param programs folder of the programs in C
- * @param receiver of all but iperf3
+ * @param programs folder of the programs in C; the receiver is one of them, started anew for each but iperf3
  * @param pace how long each sends
  */
-record Course(Path programs, Receiver receiver, Pace pace) {
+record Course(Path programs, Pace pace) {
 
     /** As many as a ring for a board has by default, in the simulated device's settings. */
     static final int BUFFERS = 64;
 
     /** Enough to end long after the start, for a run that only shows that all works. */
     private static final long QUICK_IPERF_BYTES = 1L << 29;
+
+    /** MAX_BLOCKSIZE of iperf3. */
+    private static final int MOST_IPERF_BYTES = 1 << 20;
 
     private static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
@@ -57,54 +60,65 @@ record Course(Path programs, Receiver receiver, Pace pace) {
             throws IOException, InterruptedException, UnavailableException {
         boolean c = rival.runtime() == Runtime.C;
         long warmUpMillis = c ? pace.warmUpMillis() : pace.jvmWarmUpMillis();
-        List<String> command = new ArrayList<>();
-        if (c) {
-            command.add(programs.resolve(rival.arguments().getFirst()).toString());
-        } else {
-            command.add(JAVA);
-            command.addAll(JVM_OPTIONS);
-            if (pace.quick()) {
-                command.add("-XX:TieredStopAtLevel=1"); // starts sooner; its speed is not asked for
+        List<String> command = c
+                ? new ArrayList<>(
+                        List.of(programs.resolve(rival.arguments().getFirst()).toString()))
+                : jvm(rival);
+        try (Receiver receiver = new Receiver(programs)) {
+            for (Object argument : List.of(
+                    receiver.port(rival.runtime() == Runtime.JVM_FRAMED),
+                    receiver.pid(),
+                    ring,
+                    frameBytes,
+                    BUFFERS,
+                    warmUpMillis,
+                    pace.measureMillis())) {
+                command.add(argument.toString());
             }
-            command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-            command.add("dev.sluice.benchmarks.rivals.Sender");
-            command.addAll(rival.arguments());
-        }
-        for (Object argument : List.of(
-                receiver.port(rival.runtime() == Runtime.JVM_FRAMED),
-                receiver.pid(),
-                ring,
-                frameBytes,
-                BUFFERS,
-                warmUpMillis,
-                pace.measureMillis())) {
-            command.add(argument.toString());
-        }
-        try (Child sender = new Child(rival.name(), command)) {
-            sender.watch(2 * warmUpMillis + pace.measureMillis());
-            Map<String, Long> figures = sender.figures();
-            sender.end();
-            long total = figures.getOrDefault("total", 0L);
-            long received = receiver.received();
-            if (total != received) {
-                throw new IOException(rival.name() + " sent " + total + " bytes, and " + received + " arrived");
+            try (Child sender = new Child(rival.name(), command)) {
+                sender.watch(2 * warmUpMillis + pace.measureMillis());
+                Map<String, Long> figures = sender.figures();
+                sender.end();
+                return checked(rival, figures, receiver.received());
             }
-            if (figures.getOrDefault("bytes", 0L) == 0) {
-                throw new IOException(rival.name() + " sent nothing while it was measured");
-            }
-            return Measurement.of(
-                    figures.getOrDefault("bytes", 0L),
-                    figures.getOrDefault("wall_ns", 0L),
-                    figures.getOrDefault("sender_ns", 0L),
-                    figures.getOrDefault("receiver_ns", 0L),
-                    figures.getOrDefault("machine_ns", 0L),
-                    figures.getOrDefault("copied", 0L) / (double) total);
         }
+    }
+
+    private List<String> jvm(Rival rival) {
+        List<String> command = new ArrayList<>(List.of(JAVA));
+        command.addAll(JVM_OPTIONS);
+        if (pace.quick()) {
+            command.add("-XX:TieredStopAtLevel=1"); // starts sooner; its speed is not asked for
+        }
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Sender.class.getName()));
+        command.addAll(rival.arguments());
+        return command;
+    }
+
+    private static Measurement checked(Rival rival, Map<String, Long> figures, long received) throws IOException {
+        long total = figures.getOrDefault("total", 0L);
+        long bytes = figures.getOrDefault("bytes", 0L);
+        if (total != received) {
+            throw new IOException(rival.name() + " sent " + total + " bytes, and " + received + " arrived");
+        }
+        if (bytes == 0) {
+            throw new IOException(rival.name() + " sent nothing while it was measured");
+        }
+        return Measurement.of(
+                bytes,
+                figures.getOrDefault("wall_ns", 0L),
+                figures.getOrDefault("sender_ns", 0L),
+                figures.getOrDefault("receiver_ns", 0L),
+                figures.getOrDefault("machine_ns", 0L),
+                figures.getOrDefault("copied", 0L) / (double) total);
     }
 
     /** It sends one buffer over and over, to a receiver of its own; its figures are its own words. */
     private Measurement iperf(Rival rival, int frameBytes)
             throws IOException, InterruptedException, UnavailableException {
+        if (frameBytes > MOST_IPERF_BYTES) {
+            throw new UnavailableException("iperf3 sends at most " + Table.size(MOST_IPERF_BYTES) + " at once");
+        }
         String port = freePort();
         long seconds = Math.max(1, TimeUnit.MILLISECONDS.toSeconds(pace.measureMillis()));
         List<String> command =
@@ -118,9 +132,13 @@ record Course(Path programs, Receiver receiver, Pace pace) {
             long busy = MachineTime.busyNanos();
             try (Child client = new Child(rival.name(), command)) {
                 client.watch(TimeUnit.SECONDS.toMillis(seconds));
-                Config end = ConfigFactory.parseString(client.rest()).getConfig("end");
-                client.end();
+                Config said = ConfigFactory.parseString(client.rest());
                 busy = MachineTime.busyNanos() - busy;
+                if (said.hasPath("error")) {
+                    throw new IOException(rival.name() + ": " + said.getString("error"));
+                }
+                client.end();
+                Config end = said.getConfig("end");
                 double nanos = end.getDouble("sum_sent.seconds") * TimeUnit.SECONDS.toNanos(1);
                 return Measurement.of(
                         end.getDouble("sum_sent.bytes"),

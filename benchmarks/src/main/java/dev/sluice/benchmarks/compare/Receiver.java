@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** The process that receives from all rivals but iperf3, one after the other. */
+/** The process that receives: the same program for all rivals but iperf3, and for each a new one. */
 final class Receiver implements AutoCloseable {
 
     private final Child process;
@@ -28,7 +28,7 @@ final class Receiver implements AutoCloseable {
         return framed ? framedPort : rawPort;
     }
 
-    /** Payload bytes of the connection that has just ended. */
+    /** Payload bytes that came, once the sender has ended. */
     long received() throws IOException, InterruptedException, UnavailableException {
         return process.figures().getOrDefault("payload", -1L);
     }

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
@@ -42,11 +43,20 @@ final class NettyChannel implements SendLoop {
     private NettyChannel(Ring ring, int port, IoHandlerFactory loop, Bootstrap bootstrap) throws Exception {
         frameBytes = ring.frameBytes();
         bootstrap
-                .group(new MultiThreadIoEventLoopGroup(1, loop))
+                .group(group(loop))
                 .option(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .handler(new Writer(ring))
                 .connect("127.0.0.1", port)
                 .sync();
+    }
+
+    /** Netty makes sure of io_uring with a smaller ring than this one, for which the memlock limit may be too low. */
+    private static EventLoopGroup group(IoHandlerFactory loop) throws Sender.UnavailableException {
+        try {
+            return new MultiThreadIoEventLoopGroup(1, loop);
+        } catch (IllegalStateException e) {
+            throw new Sender.UnavailableException("Netty has no event loop: " + e.getCause());
+        }
     }
 
     static NettyChannel epoll(Ring ring, int port) throws Exception {

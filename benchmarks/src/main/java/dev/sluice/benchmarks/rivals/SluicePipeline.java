@@ -15,6 +15,9 @@ final class SluicePipeline implements SendLoop {
 
     private static final String SINK = "tcp";
 
+    /** The one reason to send plainly that is no fallback; any other would be measured under a wrong name. */
+    private static final String ASKED_FOR = "transport = copy";
+
     private final int frameBytes;
     private final PipelineSystem system;
     private final SinkCounters counters;
@@ -51,11 +54,15 @@ final class SluicePipeline implements SendLoop {
     }
 
     @Override
-    public long finish() throws IOException {
+    public long finish() throws IOException, Sender.UnavailableException {
         system.drain();
         Outcome outcome = system.outcome().join();
         if (outcome.exitCode() != 0) {
             throw new IOException("the pipeline did not end well: " + outcome.failure());
+        }
+        String plainly = counters.send.plainReason();
+        if (!plainly.isEmpty() && !plainly.equals(ASKED_FOR)) {
+            throw new Sender.UnavailableException("Sluice sent plainly: " + plainly);
         }
         return sentBytes();
     }
