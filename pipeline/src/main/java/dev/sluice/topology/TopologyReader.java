@@ -119,13 +119,21 @@ public final class TopologyReader {
                 ConfigOriginFactory.newFile(name),
                 text,
                 () -> ConfigFactory.parseString(
-                        text, ConfigParseOptions.defaults().setOriginDescription(name)));
+                        text,
+                        ConfigParseOptions.defaults()
+                                .setIncluder(new Includes(text))
+                                .setOriginDescription(name)));
     }
 
     private Result parse(Path file) {
         ConfigOrigin origin = ConfigOriginFactory.newFile(file.toString());
         if (!Files.isRegularFile(file) || !Files.isReadable(file)) {
             problems.add(origin, Files.exists(file) ? "is not a file that can be read" : "does not exist");
+            return new Invalid(problems.sorted());
+        }
+        String problem = Includes.problem(file);
+        if (!problem.isEmpty()) {
+            problems.add(origin, problem);
             return new Invalid(problems.sorted());
         }
         String text;
@@ -139,7 +147,10 @@ public final class TopologyReader {
                 origin,
                 text,
                 () -> ConfigFactory.parseFile(
-                        file.toFile(), ConfigParseOptions.defaults().setAllowMissing(false)));
+                        file.toFile(),
+                        ConfigParseOptions.defaults()
+                                .setIncluder(new Includes(text))
+                                .setAllowMissing(false)));
     }
 
     private Result guard(ConfigOrigin origin, String text, Supplier<Config> parser) {

@@ -28,6 +28,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -484,6 +485,50 @@ final class TopologyReaderTest {
         assertThat(tcp(valid(file(SOURCE, SINK))).session().key()).isNull();
         assertThat(listening("listen = \"127.0.0.1:1\", auth = null").session().key())
                 .isNull();
+    }
+
+    @Test
+    void filesAreIncludedAlsoByAName() throws Exception {
+        Files.writeString(folder.resolve("sources.conf"), "{ " + SOURCE + " }");
+        Files.writeString(folder.resolve("sinks.conf"), "{ " + SINK + " }");
+        assertThat(valid("sluice { sources { include \"sources\" }, sinks { include file(\"" + folder
+                                + "/sinks.conf\") } }")
+                        .sinks())
+                .hasSize(1);
+    }
+
+    /** What could have no end, or make the text too long, is told and not read. */
+    @Test
+    @Timeout(20)
+    void whatNobodyCanHaveMeantToIncludeIsAProblem() throws Exception {
+        Files.write(folder.resolve("large.conf"), new byte[(1 << 20) + 1]);
+        Files.write(folder.resolve("binary.conf"), new byte[] {'a', (byte) 0xff});
+        assertIncludeRefused("\"/dev/zero\"", "/dev/zero is not a regular file");
+        assertIncludeRefused("file(\"/dev/zero\")", "/dev/zero is not a regular file");
+        assertIncludeRefused("\"large\"", folder.resolve("large.conf") + " is larger than 1048576 bytes");
+        assertIncludeRefused("\"binary\"", folder.resolve("binary.conf") + " is not UTF-8 text");
+        assertIncludeRefused("url(\"file:///dev/zero\")", "only files can be included, and file:/dev/zero is none");
+        assertIncludeRefused("classpath(\"reference.conf\")", "only files can be included");
+        // Each includes the next one twice.
+        for (int i = 0; i < 40; i++) {
+            String next = "include \"f" + (i + 1) + ".conf\"\n";
+            Files.writeString(folder.resolve("f" + i + ".conf"), next + next);
+        }
+        assertIncludeRefused("\"f0\"", "is included after 100 others");
+        // Each doubles what the one before says.
+        StringBuilder all = new StringBuilder("x0 = aaaaaaaaaa\n");
+        for (int i = 1; i < 60; i++) {
+            Files.writeString(
+                    folder.resolve("g" + i + ".conf"), "x" + i + " = ${x" + (i - 1) + "}${x" + (i - 1) + "}\n");
+            all.append("include \"g").append(i).append("\"\n");
+        }
+        assertThat(problems(all.toString())).anyMatch(problem -> problem.contains("makes the text too long"));
+        assertThat(problems(Files.write(folder.resolve("a.conf"), new byte[(1 << 20) + 1])))
+                .containsExactly("is larger than 1048576 bytes: is it the right file?");
+    }
+
+    private void assertIncludeRefused(String what, String why) throws IOException {
+        assertThat(problems("include " + what)).singleElement().asString().contains(why);
     }
 
     @Test
