@@ -47,7 +47,11 @@ public final class Receiver implements AutoCloseable {
     /** Unless it has nothing else to do, it acknowledges after so many bytes. */
     private static final long ACKNOWLEDGE_BYTES = 1 << 20;
 
-    /** What is recorded is synced, and acknowledged, after so many bytes or so much time, whichever comes first. */
+    /**
+     * What is recorded is synced, and acknowledged, after so many bytes, so much time, or when nothing came for as long as
+     * the last sync took, whichever comes first: a sender whose ring is full of what was not acknowledged sends nothing
+     * until it is, and one that merely has a gap between its frames costs the disk no more than half of its time.
+     */
     private static final long SYNC_BYTES = 8L << 20;
 
     private static final Duration SYNC_AFTER = Duration.ofMillis(50);
@@ -131,6 +135,7 @@ public final class Receiver implements AutoCloseable {
     private long saidNanos;
     private long unacknowledgedBytes;
     private long unsyncedSinceNanos;
+    private long syncTookNanos;
     private boolean unsynced;
     private boolean lingering;
     private volatile @Nullable Incoming talking;
@@ -629,7 +634,7 @@ public final class Receiver implements AutoCloseable {
     private Duration beforeWaiting(Incoming connection) throws IOException {
         long now = System.nanoTime();
         long pulse = silence.toNanos() / Session.PULSES;
-        long syncIn = recording != null && unsynced ? unsyncedSinceNanos + SYNC_AFTER.toNanos() - now : 0;
+        long syncIn = recording != null && unsynced ? syncIn(now) : 0;
         if ((unsynced && syncIn <= 0) || now - saidNanos >= pulse) {
             acknowledge(connection);
             syncIn = 0;
@@ -641,6 +646,10 @@ public final class Receiver implements AutoCloseable {
         return Duration.ofNanos(syncIn > 0 ? Math.min(wait, syncIn) : wait);
     }
 
+    private long syncIn(long now) {
+        return Math.min(unsyncedSinceNanos + SYNC_AFTER.toNanos() - now, heardNanos + syncTookNanos - now);
+    }
+
     private void acknowledge(Incoming connection) throws IOException {
         checkpoint();
         say(connection, Header.TYPE_ACK);
@@ -648,7 +657,9 @@ public final class Receiver implements AutoCloseable {
 
     private void checkpoint() throws IOException {
         if (recording != null && unsynced) {
+            long began = System.nanoTime();
             recording.checkpoint(places);
+            syncTookNanos = System.nanoTime() - began;
         }
         unsynced = false;
         unacknowledgedBytes = 0;

@@ -22,8 +22,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.locks.LockSupport;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -627,6 +631,95 @@ final class ReceiverTest {
                 assertThat(report.get().connections()).isEqualTo(2);
             }
         }
+    }
+
+    /** A connection whose sender has room for one frame: it sends the next when it hears that this one is on the disk. */
+    private static final class OneAtATime implements Incoming {
+
+        private final Stream says = new Stream().raw(Greeting.hello(IDENTITY));
+        private final List<Duration> waits = new ArrayList<>();
+        private final int frames;
+        private int said;
+        private int allowed = Header.BYTES;
+        private int sent;
+        private boolean heard;
+
+        OneAtATime(int frames) {
+            this.frames = frames;
+            says.frames(frames).end(frames, (long) frames * FRAME_BYTES, 0);
+        }
+
+        /** How long the receiver waited in vain after each frame before it said how far it was. */
+        List<Duration> waits() {
+            return waits;
+        }
+
+        @Override
+        public boolean read(ByteBuffer into, BeforeWaiting waiting) throws IOException {
+            if (said == allowed && sent > frames) {
+                return false;
+            }
+            if (said == allowed) {
+                heard = false;
+                Duration waited = Duration.ZERO;
+                for (Duration longest = waiting.longest(); !heard; longest = waiting.longest()) {
+                    waited = waited.plus(longest);
+                    LockSupport.parkNanos(longest.toNanos());
+                }
+                waits.add(waited);
+                next();
+            }
+            int piece = Math.min(into.remaining(), allowed - said);
+            into.put(says.toArray(), said, piece);
+            said += piece;
+            return piece > 0;
+        }
+
+        private void next() {
+            allowed += Header.BYTES + (sent++ < frames ? FRAME_BYTES : 0);
+        }
+
+        @Override
+        public void write(ByteBuffer bytes, Duration longest) {
+            heard = true;
+            bytes.position(bytes.limit());
+            if (sent == 0) {
+                next(); // it is welcome
+            }
+        }
+
+        @Override
+        public Object peer() {
+            return "somebody";
+        }
+
+        @Override
+        public String brokenBecause() {
+            return "";
+        }
+
+        @Override
+        public void breakOff(String because) {
+            throw new AssertionError(because);
+        }
+
+        @Override
+        public void interrupt() {}
+
+        @Override
+        public void close() {}
+    }
+
+    @Test
+    void aSenderThatWaitsToHearOfItsFramesHearsAsSoonAsTheDiskAllows() throws Exception {
+        OneAtATime sender = new OneAtATime(20);
+        Path file = folder.resolve("file");
+        try (Receiver receiver = new Receiver(ANY_PORT, new Receiver.Options(Framing.SLUICE, true, file, false))) {
+            assertThat(receiver.receiveFrom(sender)).isEmpty();
+        }
+        assertThat(Files.size(file)).isEqualTo(20 * FRAME_BYTES);
+        assertThat(sender.waits()).hasSize(20);
+        assertThat(Collections.min(sender.waits())).isLessThan(Duration.ofMillis(25)); // a busy disk may take longer
     }
 
     /** A place file whose last slot has another number somewhere, and the right CRC. */
