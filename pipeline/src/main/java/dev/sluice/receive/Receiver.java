@@ -62,7 +62,8 @@ public final class Receiver implements AutoCloseable {
     /** Until a sender has said which streams it has. */
     private static final Duration HANDSHAKE = Duration.ofSeconds(10);
 
-    private static final int FROM_SENDER = 1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE;
+    private static final int FROM_SENDER =
+            1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE | 1 << Header.TYPE_BYE;
 
     /**
      * What to do with the stream.
@@ -137,7 +138,13 @@ public final class Receiver implements AutoCloseable {
     private long unsyncedSinceNanos;
     private long syncTookNanos;
     private boolean unsynced;
+
+    /** Everything has come, and perhaps the sender did not hear that. */
     private boolean lingering;
+
+    /** If it did not, it is back before this. */
+    private long lingersUntilNanos;
+
     private volatile @Nullable Incoming talking;
     private volatile boolean interrupted;
 
@@ -219,14 +226,22 @@ public final class Receiver implements AutoCloseable {
                     LOG.info("connection {} {}", entrance == null ? "to" : "from", connection.peer());
                     problem = receiveFrom(connection);
                 }
+                if (lingering && ended()) {
+                    lingersUntilNanos = System.nanoTime() + silence.toNanos();
+                }
                 if (!problem.isEmpty() && options.reconnect() && !interrupted) {
                     LOG.warn("{}; waiting for the sender to come back", problem);
+                } else if (lingering && options.reconnect() && !interrupted) {
+                    LOG.info(
+                            "all has come, but the sender did not say that it knows: waiting {} ms for it",
+                            silence.toMillis());
                 }
-            } while (((!problem.isEmpty() && options.reconnect()) || lingering) && !interrupted);
+            } while ((!problem.isEmpty() || lingering) && options.reconnect() && !interrupted);
+            problem = lingering ? "" : problem;
         } catch (IOException e) {
             problem = interrupted ? "" : String.valueOf(e.getMessage());
         }
-        if (interrupted && problem.isEmpty() && !ended()) {
+        if (interrupted && problem.isEmpty() && !ended() && !lingering) {
             problem = "interrupted before the stream had ended";
         }
         return report(Duration.ofNanos(System.nanoTime() - began), problem);
@@ -273,11 +288,12 @@ public final class Receiver implements AutoCloseable {
 
     /** Null if it lingers, and nobody comes. */
     private @Nullable Incoming nextConnection() throws IOException {
-        if (entrance != null) {
-            return entrance.next(lingering ? silence : Duration.ZERO);
-        }
-        if (lingering) {
+        long lingers = lingersUntilNanos - System.nanoTime();
+        if (lingering && lingers <= 0) {
             return null;
+        }
+        if (entrance != null) {
+            return entrance.next(lingering ? Duration.ofNanos(lingers) : Duration.ZERO);
         }
         if (connections > 0) {
             pause(); // a sender that is gone, or has no place for this receiver, may need a moment
@@ -287,6 +303,9 @@ public final class Receiver implements AutoCloseable {
             try {
                 return connect();
             } catch (IOException e) {
+                if (lingering) {
+                    return null; // it is gone
+                }
                 if (!options.reconnect() || interrupted) {
                     throw e;
                 }
@@ -331,7 +350,6 @@ public final class Receiver implements AutoCloseable {
     /** Returns why the connection did not end well, or nothing; throws if no later one could mend it. */
     String receiveFrom(Incoming connection) throws IOException {
         buffer.clear();
-        lingering = false;
         if (options.framing() == Framing.RAW) {
             return receiveRaw(connection);
         }
@@ -367,6 +385,10 @@ public final class Receiver implements AutoCloseable {
             if (header.type() == Header.TYPE_KEEP_ALIVE) {
                 continue;
             }
+            if (header.type() == Header.TYPE_BYE) {
+                hearOut();
+                return "";
+            }
             StreamPlace place = current.get(header.stream());
             if (place == null) {
                 throw new WireException("frame " + header.sequence() + " is of stream " + header.stream()
@@ -382,7 +404,8 @@ public final class Receiver implements AutoCloseable {
             }
             account(place);
             long most = recording == null ? ACKNOWLEDGE_BYTES : SYNC_BYTES;
-            if (unacknowledgedBytes >= most || (header.type() == Header.TYPE_END && ended())) {
+            lingering = ended();
+            if (lingering || unacknowledgedBytes >= most) {
                 acknowledge(connection);
             }
         }
@@ -392,7 +415,6 @@ public final class Receiver implements AutoCloseable {
     /** What is to be told of how the connection ended, between two frames. */
     private String ended(Incoming connection) throws IOException {
         if (ended()) {
-            lingering = options.reconnect() && !connection.brokenBecause().isEmpty();
             return "";
         }
         if (unsynced) {
@@ -405,6 +427,14 @@ public final class Receiver implements AutoCloseable {
         long frames = sum(place -> place.frames);
         return "the connection closed without an END after " + frames + (frames == 1 ? " frame" : " frames")
                 + why(connection);
+    }
+
+    /** The sender knows that all has come. */
+    private void hearOut() throws WireException {
+        if (!ended()) {
+            throw new WireException("a BYE before the END of each stream");
+        }
+        lingering = false;
     }
 
     private static String why(Incoming connection) {
@@ -446,6 +476,7 @@ public final class Receiver implements AutoCloseable {
         silence = said.compareTo(LONGEST_SILENCE) < 0 ? said : LONGEST_SILENCE;
         checkpoint(); // what it says it has it must have for good
         say(connection, Header.TYPE_WELCOME);
+        lingering |= ended();
         return "";
     }
 

@@ -60,6 +60,8 @@ public final class Outbox {
     private final Transfer end = new Transfer(Transfer.NO_BUFFER);
     private final Transfer keepAlive = new Transfer(Transfer.NO_BUFFER);
     private final Header keepAliveHeader;
+    private final Transfer bye = new Transfer(Transfer.NO_BUFFER);
+    private final Header byeHeader;
     private final CRC32C crc = new CRC32C();
 
     /** Came last, and was not handed over whole. */
@@ -99,7 +101,7 @@ public final class Outbox {
         sentBefore = new boolean[slots];
         lostBytes = new long[slots];
         undelivered = new long[slots];
-        long bytes = (long) (slots + count + 1) * Header.BYTES;
+        long bytes = (long) (slots + count + 2) * Header.BYTES;
         Iterator<MemorySegment> memory = Arena.ofAuto()
                 .allocate(bytes, Header.BYTES)
                 .elements(MemoryLayout.sequenceLayout(Header.BYTES, ValueLayout.JAVA_BYTE))
@@ -113,6 +115,8 @@ public final class Outbox {
         }
         keepAliveHeader = new Header(memory.next());
         keepAliveHeader.keepAlive();
+        byeHeader = new Header(memory.next());
+        byeHeader.bye();
     }
 
     /**
@@ -276,6 +280,13 @@ public final class Outbox {
         keepAlive.clear();
         keepAlive.addHeader(keepAliveHeader.address(), Header.BYTES);
         return keepAlive;
+    }
+
+    /** Says to the receiver that it was heard to have everything. */
+    Transfer bye() {
+        bye.clear();
+        bye.addHeader(byeHeader.address(), Header.BYTES);
+        return bye;
     }
 
     /** Whether there ever was a receiver. */

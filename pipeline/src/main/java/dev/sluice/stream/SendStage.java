@@ -480,10 +480,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void connectionLost(String reason) throws IOException {
             boolean again =
                     phase == Phase.FLUSHING && !dropped && receiver == null && session.framed() && !isConfirmed();
+            boolean hasAll = session.framed() && outbox.isDone() && outbox.isFinished();
             sending = null;
             int unacknowledged = abortLink();
-            int data = unacknowledged - FIN;
-            if (phase == Phase.FLUSHING && data > 0) {
+            int data = unacknowledged - (finished ? FIN : 0);
+            if (phase == Phase.FLUSHING && data > 0 && !hasAll) {
                 lostAtEnd = new IOException("the connection was lost at the end of the stream, with the last " + data
                         + " bytes not acknowledged: " + reason);
             }
@@ -544,11 +545,27 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private void startFlushing() throws IOException {
             phase = Phase.FLUSHING;
             Connection last = link;
+            sending = null;
             if (last != null) {
                 last.unregister();
-                finished = last.transport.finish();
+                finished = finish(last);
             }
             lookAgain();
+        }
+
+        /** FIN, behind a BYE if the receiver is to say first that it has all; false if one of them is not out. */
+        private boolean finish(Connection last) throws IOException {
+            if (session.framed() && outbox.isFinished() && !last.peerClosed()) {
+                if (sending == null) {
+                    sending = outbox.bye();
+                }
+                if (last.transport.send(sending) != Transport.Progress.SENT) {
+                    return false;
+                }
+            } else if (session.framed() && endAnnounced && !last.peerClosed()) {
+                return false;
+            }
+            return last.transport.finish();
         }
 
         /** Reaps what raises no event; when there is nothing left to reap and all is acknowledged, the stage is done. */
@@ -581,10 +598,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         private void flushLast(Connection last) throws IOException {
             last.transport.reap(onSettled);
-            finished = finished || last.transport.finish();
             if (session.framed()) {
                 receive(last);
             }
+            finished = finished || finish(last);
             int error = last.transport.pendingError();
             if (error != 0) {
                 throw new ConnectionLostException(error);
@@ -593,9 +610,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             if (!confirmed && last.peerClosed()) {
                 throw new ConnectionLostException("the receiver closed the connection before it acknowledged all");
             }
-            boolean settled =
-                    finished && last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0;
-            if (settled && confirmed) {
+            boolean settled = last.transport.outstanding() == 0 && last.transport.unacknowledgedBytes() == 0;
+            if (settled && finished && confirmed) {
                 last.transport.close();
                 link = null;
             } else if (settled && outbox.isDone()) {

@@ -18,7 +18,8 @@ import java.util.zip.CRC32C;
  *  at  bytes
  *   0  4  magic           "SLCE" (0x45434c53)
  *   4  1  version         2
- *   5  1  type            1 FRAME, 2 END, 3 HELLO, 4 WELCOME, 5 ACK, 6 KEEP_ALIVE, 7 CHALLENGE, 8 PROOF; others are for later
+ *   5  1  type            1 FRAME, 2 END, 3 HELLO, 4 WELCOME, 5 ACK, 6 KEEP_ALIVE, 7 CHALLENGE, 8 PROOF, 9 BYE; others are for
+ *                         later
  *   6  2  flags           of FRAME:
  *                         bit 0 CONTIGUOUS: the payload is one run of the source's bytes, nothing was filtered out
  *                         bit 1 WHOLE_WORDS: each of its runs begins and ends at a multiple of 8 of the source's bytes
@@ -53,7 +54,9 @@ import java.util.zip.CRC32C;
  * named is 0.
  *
  * <p>A connection begins with the sender's HELLOs and the receiver's WELCOMEs, after {@link Authentication} where that is
- * asked for; then frames go one way and ACKs the other, and KEEP_ALIVE either way while there is nothing else to say.
+ * asked for; then frames go one way and ACKs the other, and KEEP_ALIVE either way while there is nothing else to say. When
+ * the receiver has acknowledged all ENDs, the sender says BYE: without it a receiver cannot know whether the sender heard
+ * that, or will come back to ask.
  * A file holds FRAME and END only.
  *
  * <p>An instance is a view of 64 bytes that belong to somebody else, and is not thread-safe.
@@ -71,6 +74,7 @@ public final class Header {
     public static final int TYPE_KEEP_ALIVE = 6;
     public static final int TYPE_CHALLENGE = 7;
     public static final int TYPE_PROOF = 8;
+    public static final int TYPE_BYE = 9;
     public static final int FLAG_CONTIGUOUS = 1;
     public static final int FLAG_WHOLE_WORDS = 2;
     public static final int FLAG_EMITTED = 4;
@@ -101,7 +105,7 @@ public final class Header {
     private static final long MOST_SILENCE_NANOS = Duration.ofDays(366).toNanos();
 
     private static final List<String> NAMES =
-            List.of("0", "FRAME", "END", "HELLO", "WELCOME", "ACK", "KEEP_ALIVE", "CHALLENGE", "PROOF");
+            List.of("0", "FRAME", "END", "HELLO", "WELCOME", "ACK", "KEEP_ALIVE", "CHALLENGE", "PROOF", "BYE");
 
     private static final int CRC_AT = 60;
     private static final ValueLayout.OfShort U16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -185,6 +189,11 @@ public final class Header {
         encode(TYPE_KEEP_ALIVE, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     }
 
+    /** Writes a BYE. */
+    public void bye() {
+        encode(TYPE_BYE, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    }
+
     /** Writes a CHALLENGE or a PROOF. */
     public void secret(int type, byte[] secret) {
         encode(type, 0, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -241,7 +250,7 @@ public final class Header {
                     + ": use the same release at both ends");
         }
         int type = type();
-        if (type < TYPE_FRAME || type > TYPE_PROOF) {
+        if (type < TYPE_FRAME || type > TYPE_BYE) {
             throw new WireException("unknown header type " + type);
         }
         if ((types & 1 << type) == 0) {

@@ -95,7 +95,9 @@ class FileSinkIT {
 
     private static FramedStream framed(Path path) throws IOException {
         try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
-            return FramedStream.read(in);
+            FramedStream stream = FramedStream.read(in);
+            assertThat(in.read()).as("what is behind the END").isEqualTo(-1);
+            return stream;
         }
     }
 

@@ -129,7 +129,7 @@ class ListenIT {
             try {
                 Greeting.answer(socket);
                 FramedStream read = FramedStream.read(new BufferedInputStream(socket.getInputStream()), frames::set);
-                socket.shutdownOutput(); // nothing more is to be heard from here
+                socket.shutdownOutput(); // instead of acknowledging it
                 return read;
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

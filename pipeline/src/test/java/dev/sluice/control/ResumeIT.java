@@ -2,6 +2,7 @@
 package dev.sluice.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.device.Pattern;
 import dev.sluice.faults.Direction;
@@ -11,9 +12,17 @@ import dev.sluice.faults.Planned;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Greeting;
+import dev.sluice.wire.Header;
+import dev.sluice.wire.Place;
+import dev.sluice.wire.Progress;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -389,6 +398,34 @@ final class ResumeIT {
             }
         }
         assertThat(Files.size(broken)).isEqualTo(Files.size(whole));
+    }
+
+    @Test
+    void theSenderSaysByeWhenItHasHeardThatAllHasCome() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            PipelineSystem system =
+                    start(source("frames = 3"), sink(server.getLocalPort(), "fpga", "checksums = true"));
+            try (Socket socket = server.accept()) {
+                Greeting.answer(socket);
+                FramedStream stream = FramedStream.read(socket.getInputStream());
+                assertThat(stream.end()).isEqualTo(FramedStream.End.ANNOUNCED);
+                socket.setSoTimeout(300);
+                assertThatThrownBy(() -> socket.getInputStream().read()).isInstanceOf(SocketTimeoutException.class);
+                byte[] bytes = new byte[Header.BYTES];
+                Header header = new Header(MemorySegment.ofArray(bytes));
+                header.progress(
+                        Header.TYPE_ACK,
+                        0,
+                        new Progress(false, true, new Place(3, stream.next()), stream.lostBytes(), stream.bytes()));
+                socket.getOutputStream().write(bytes);
+                socket.setSoTimeout(60_000);
+                assertThat(socket.getInputStream().readNBytes(bytes, 0, Header.BYTES))
+                        .isEqualTo(Header.BYTES);
+                header.validate(1 << Header.TYPE_BYE);
+                assertThat(socket.getInputStream().read()).isEqualTo(-1);
+            }
+            wellEnded(system);
+        }
     }
 
     @Test

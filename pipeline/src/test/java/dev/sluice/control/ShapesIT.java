@@ -450,8 +450,8 @@ class ShapesIT {
         return CompletableFuture.supplyAsync(
                 () -> {
                     try (Socket socket = server.accept()) {
-                        Greeting.answer(socket);
-                        return read(new DataInputStream(socket.getInputStream()), slow);
+                        int count = Greeting.answer(socket);
+                        return read(new DataInputStream(socket.getInputStream()), count, slow);
                     } catch (IOException e) {
                         throw new AssertionError(e);
                     }
@@ -459,11 +459,12 @@ class ShapesIT {
                 task -> Thread.ofPlatform().daemon().start(task));
     }
 
-    private static Map<Integer, Received> read(DataInputStream in, boolean slow) throws IOException {
+    private static Map<Integer, Received> read(DataInputStream in, int count, boolean slow) throws IOException {
         Map<Integer, Received> streams = new HashMap<>();
         byte[] bytes = new byte[Header.BYTES];
         Header header = new Header(MemorySegment.ofArray(bytes));
-        while (in.readNBytes(bytes, 0, bytes.length) == bytes.length) {
+        int ended = 0;
+        while (ended < count && in.readNBytes(bytes, 0, bytes.length) == bytes.length) {
             header.validate(Greeting.FROM_SENDER);
             if (header.type() == Header.TYPE_KEEP_ALIVE) {
                 continue;
@@ -471,6 +472,7 @@ class ShapesIT {
             Received stream = streams.computeIfAbsent(header.stream(), id -> new Received());
             if (header.type() == Header.TYPE_END) {
                 stream.lostAtEnd = header.lostBytes();
+                ended++;
                 continue;
             }
             byte[] payload = in.readNBytes((int) header.payloadBytes());

@@ -77,6 +77,9 @@ final class ReceiverFuzzTest {
                             Header.TYPE_END, 0, firstId + number, 0, sequence[number], 0, position[number], 0)));
                 }
             }
+            if (random.nextInt(4) == 0) {
+                stream.add(header(Header::bye));
+            }
             if (harm && random.nextInt(16) == 0) {
                 int type = Header.TYPE_CHALLENGE + random.nextInt(2);
                 stream.add(header(h -> h.secret(type, new byte[Header.SECRET_BYTES])));

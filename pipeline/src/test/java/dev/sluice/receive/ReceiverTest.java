@@ -17,6 +17,7 @@ import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +28,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -91,6 +93,10 @@ final class ReceiverTest {
 
         Stream end(long sequence, long sourceOffset, long lostBytes) {
             return header(Header.TYPE_END, 0, 0, sequence, sourceOffset, lostBytes);
+        }
+
+        Stream bye() {
+            return header(Header.TYPE_BYE, 0, 0, 0, 0, 0);
         }
 
         byte[] toArray() {
@@ -298,6 +304,11 @@ final class ReceiverTest {
     }
 
     @Test
+    void aByeBeforeTheEndIsRefused() throws Exception {
+        assertRefused(new Stream().frames(2).bye(), "a BYE before the END of each stream");
+    }
+
+    @Test
     void aRawStreamEndsWithItsConnection() throws Exception {
         Report report = receive(options(Framing.RAW), new Stream().raw(source(0, 100_003)));
         assertThat(report.exitCode()).isZero();
@@ -372,7 +383,10 @@ final class ReceiverTest {
                 reconnecting(null),
                 new Stream().frames(3),
                 new Stream().identity(IDENTITY + 1),
-                new Stream().frame(3, 3 * FRAME_BYTES, 0, 8).end(4, 3 * FRAME_BYTES + 8, 0));
+                new Stream()
+                        .frame(3, 3 * FRAME_BYTES, 0, 8)
+                        .end(4, 3 * FRAME_BYTES + 8, 0)
+                        .bye());
         assertThat(report.problem()).isEmpty();
         assertThat(report.restarts()).isZero();
         assertThat(report.frames()).isEqualTo(4);
@@ -384,7 +398,11 @@ final class ReceiverTest {
         Report report = receive(
                 reconnecting(null),
                 new Stream().frames(3),
-                new Stream().identity(IDENTITY + 1).frames(2).end(2, 2 * FRAME_BYTES, 0));
+                new Stream()
+                        .identity(IDENTITY + 1)
+                        .frames(2)
+                        .end(2, 2 * FRAME_BYTES, 0)
+                        .bye());
         assertThat(report.problem()).isEmpty();
         assertThat(report.restarts()).isEqualTo(1);
         assertThat(report.frames()).isEqualTo(5);
@@ -492,7 +510,7 @@ final class ReceiverTest {
         Report report = receive(
                 reconnecting(file),
                 new Stream().checked(0, 0).checked(1, FRAME_BYTES).flip(2 * Header.BYTES + FRAME_BYTES + 8),
-                new Stream().checked(1, FRAME_BYTES).end(2, 2 * FRAME_BYTES, 0));
+                new Stream().checked(1, FRAME_BYTES).end(2, 2 * FRAME_BYTES, 0).bye());
         assertThat(report.problem()).isEmpty();
         assertThat(report.corrupt()).isEqualTo(1);
         assertThat(report.frames()).isEqualTo(2);
@@ -547,7 +565,7 @@ final class ReceiverTest {
         Stream second = new Stream().frame(1, FRAME_BYTES + LOST, LOST, FRAME_BYTES);
         return new Stream[] {
             new Stream().frames(1).raw(second.cut(100).toArray()),
-            new Stream().raw(second.toArray()).end(2, 2 * FRAME_BYTES + LOST, 0)
+            new Stream().raw(second.toArray()).end(2, 2 * FRAME_BYTES + LOST, 0).bye()
         };
     }
 
@@ -579,7 +597,10 @@ final class ReceiverTest {
         Report report = receive(
                 reconnecting(null),
                 new Stream().frames(2).raw(new byte[64]),
-                new Stream().frame(2, 2 * FRAME_BYTES, 0, 8).end(3, 2 * FRAME_BYTES + 8, 0));
+                new Stream()
+                        .frame(2, 2 * FRAME_BYTES, 0, 8)
+                        .end(3, 2 * FRAME_BYTES + 8, 0)
+                        .bye());
         assertThat(report.problem()).isEmpty();
         assertThat(report.corrupt()).isEqualTo(1);
         assertThat(report.frames()).isEqualTo(3);
@@ -610,8 +631,7 @@ final class ReceiverTest {
 
     @Test
     void aSenderThatWantsToBeWaitedForLongerThanASocketWaitsIsWaitedForAsLongAsThat() throws Exception {
-        byte[] hello = new byte[Header.BYTES];
-        new Header(MemorySegment.ofArray(hello)).hello(0, 1, 0, IDENTITY, Place.START, Duration.ofDays(30));
+        byte[] hello = hello(Duration.ofDays(30));
         try (Receiver receiver = new Receiver(ANY_PORT, reconnecting(null))) {
             FutureTask<Report> report = new FutureTask<>(receiver::receive);
             Thread.ofPlatform().daemon().start(report);
@@ -626,10 +646,110 @@ final class ReceiverTest {
             sender.close();
             try (SocketChannel again = SocketChannel.open(receiver.address())) {
                 again.write(ByteBuffer.wrap(hello));
-                again.shutdownOutput();
+                again.write(ByteBuffer.wrap(new Stream().bye().toArray()));
                 assertThat(report.get().problem()).isEmpty();
                 assertThat(report.get().connections()).isEqualTo(2);
             }
+        }
+    }
+
+    private static byte[] hello(Duration silence) {
+        byte[] hello = new byte[Header.BYTES];
+        new Header(MemorySegment.ofArray(hello)).hello(0, 1, 0, IDENTITY, Place.START, silence);
+        return hello;
+    }
+
+    /** Says all of it and hears the receiver out, to the acknowledgement of the END; then it is gone, and may not know. */
+    private static void sayAll(SocketChannel sender, Duration silence) throws IOException {
+        try (sender) {
+            sender.write(ByteBuffer.wrap(hello(silence)));
+            sender.write(ByteBuffer.wrap(
+                    new Stream().frames(2).end(2, 2 * FRAME_BYTES, 0).toArray()));
+            hear(sender, Header.TYPE_WELCOME, false);
+            hear(sender, Header.TYPE_ACK, true);
+        }
+    }
+
+    /** Takes what the receiver says until it is that. */
+    private static void hear(SocketChannel from, int type, boolean finished) throws IOException {
+        byte[] bytes = new byte[Header.BYTES];
+        Header header = new Header(MemorySegment.ofArray(bytes));
+        do {
+            ByteBuffer said = ByteBuffer.wrap(bytes);
+            while (said.hasRemaining()) {
+                assertThat(from.read(said)).isPositive();
+            }
+        } while (header.type() != type || header.finished() != finished);
+    }
+
+    private static void askAgain(SocketChannel sender, Duration silence) throws IOException {
+        try (sender) {
+            sender.write(ByteBuffer.wrap(hello(silence)));
+            hear(sender, Header.TYPE_WELCOME, true);
+            sender.write(ByteBuffer.wrap(new Stream().bye().toArray()));
+        }
+    }
+
+    @Test
+    void aSenderThatDidNotSayByeMayAskAgainWhatCame() throws Exception {
+        Duration longer = Duration.ofHours(1); // than this test would be waited for
+        try (Receiver receiver = new Receiver(ANY_PORT, reconnecting(null))) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            sayAll(SocketChannel.open(receiver.address()), longer);
+            askAgain(SocketChannel.open(receiver.address()), longer);
+            assertThat(report.get(1, TimeUnit.MINUTES).problem()).isEmpty();
+            assertThat(report.get().connections()).isEqualTo(2);
+            assertThat(report.get().frames()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aSenderThatListensAndDidNotSayByeIsConnectedToAgain() throws Exception {
+        Duration longer = Duration.ofHours(1);
+        try (ServerSocketChannel sender = ServerSocketChannel.open().bind(ANY_PORT);
+                Receiver receiver =
+                        Receiver.connecting("127.0.0.1", sender.socket().getLocalPort(), reconnecting(null))) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            sayAll(sender.accept(), longer);
+            askAgain(sender.accept(), longer);
+            assertThat(report.get(1, TimeUnit.MINUTES).problem()).isEmpty();
+            assertThat(report.get().connections()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aSenderThatListenedAndIsGoneIsNotWaitedFor() throws Exception {
+        SocketChannel connection;
+        Receiver receiver;
+        FutureTask<Report> report;
+        try (ServerSocketChannel sender = ServerSocketChannel.open().bind(ANY_PORT)) {
+            int port = sender.socket().getLocalPort();
+            receiver = Receiver.connecting("127.0.0.1", port, reconnecting(null));
+            report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            connection = sender.accept();
+        }
+        try (receiver) {
+            sayAll(connection, Duration.ofHours(1));
+            assertThat(report.get(1, TimeUnit.MINUTES).problem()).isEmpty();
+        }
+    }
+
+    @Test
+    void whoeverElseComesWhileASenderIsWaitedForChangesNothing() throws Exception {
+        Duration silence = Duration.ofMillis(500);
+        try (Receiver receiver = new Receiver(ANY_PORT, reconnecting(null))) {
+            FutureTask<Report> report = new FutureTask<>(receiver::receive);
+            Thread.ofPlatform().daemon().start(report);
+            sayAll(SocketChannel.open(receiver.address()), silence);
+            try (SocketChannel stranger = SocketChannel.open(receiver.address())) {
+                stranger.write(ByteBuffer.wrap(new byte[Header.BYTES]));
+                stranger.shutdownOutput();
+                assertThat(report.get(1, TimeUnit.MINUTES).problem()).isEmpty();
+            }
+            assertThat(report.get().exitCode()).isZero();
         }
     }
 

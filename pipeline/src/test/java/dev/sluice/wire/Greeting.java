@@ -15,24 +15,30 @@ import java.time.Duration;
 public final class Greeting {
 
     /** Every type of header that a sender may send between frames. */
-    public static final int FROM_SENDER = 1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE;
+    public static final int FROM_SENDER =
+            1 << Header.TYPE_FRAME | 1 << Header.TYPE_END | 1 << Header.TYPE_KEEP_ALIVE | 1 << Header.TYPE_BYE;
 
     private Greeting() {}
 
-    /** As a receiver that wants all there is: answers the HELLOs. Nothing, if the sender does not want to talk. */
-    public static void answer(Socket socket) throws IOException {
-        answer(socket, new Progress(true, false, Place.START, 0, 0));
+    /**
+     * As a receiver that wants all there is: answers the HELLOs. Nothing, if the sender does not want to talk.
+     *
+     * @return how many streams it has
+     */
+    public static int answer(Socket socket) throws IOException {
+        return answer(socket, new Progress(true, false, Place.START, 0, 0));
     }
 
     /** As a receiver that has this much of each stream. */
-    public static void answer(Socket socket, Progress progress) throws IOException {
+    public static int answer(Socket socket, Progress progress) throws IOException {
         InputStream in = socket.getInputStream();
         byte[] bytes = new byte[Header.BYTES];
         Header header = new Header(MemorySegment.ofArray(bytes));
         ByteArrayOutputStream welcome = new ByteArrayOutputStream();
-        for (int heard = 0, streams = 1; heard < streams; heard++) {
+        int streams = 1;
+        for (int heard = 0; heard < streams; heard++) {
             if (in.readNBytes(bytes, 0, bytes.length) < bytes.length) {
-                return;
+                return 0;
             }
             header.validate(1 << Header.TYPE_HELLO);
             streams = header.streams();
@@ -40,6 +46,7 @@ public final class Greeting {
             welcome.writeBytes(bytes.clone());
         }
         socket.getOutputStream().write(welcome.toByteArray());
+        return streams;
     }
 
     /** As an end that may have the key; what the other end sent meanwhile, to its last byte. */
