@@ -50,7 +50,7 @@ public final class Receiver implements AutoCloseable {
     /**
      * What is recorded is synced, and acknowledged, after so many bytes, so much time, or when nothing came for as long as
      * the last sync took, whichever comes first: a sender whose ring is full of what was not acknowledged sends nothing
-     * until it is, and one that merely has a gap between its frames costs the disk no more than half of its time.
+     * until it is, and one that merely has a gap between its frames costs the disk about half of its time at most.
      */
     private static final long SYNC_BYTES = 8L << 20;
 
@@ -330,6 +330,9 @@ public final class Receiver implements AutoCloseable {
             IncomingSocket connection =
                     new IncomingSocket(channel, engine == null ? null : new TlsLine(channel, engine));
             talking = connection; // to be interrupted while it waits
+            if (interrupted) {
+                connection.interrupt(); // before there was anything to interrupt
+            }
             try {
                 connection.connect(to, HANDSHAKE);
                 return connection;

@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 /**
  * How much longer a text may become when its substitutions are put in, before that is done: thirty lines that each name the
  * one before twice are a text of a thousand million, and Typesafe Config would try. An upper bound, taken from the names
- * alone; what a file includes is not looked at.
+ * alone. Included files are looked at behind the text that includes them, so that what stands around an include is not seen.
  */
 final class Expansion {
 
@@ -29,6 +29,12 @@ final class Expansion {
     private final String text;
     private final Set<String> referenced;
 
+    /** Whether any reference may be in what is put in again. */
+    private final boolean anywhere;
+
+    /** Whether something is included inside a section or a list. */
+    private boolean includesInside;
+
     /** The keys around the place that is looked at, from the inside out. */
     private final Deque<String> around = new ArrayDeque<>();
 
@@ -39,8 +45,9 @@ final class Expansion {
     private int ownReferences;
     private double growth = 1;
 
-    private Expansion(String text) {
+    private Expansion(String text, boolean anywhere) {
         this.text = text;
+        this.anywhere = anywhere;
         referenced = REFERENCE
                 .matcher(text)
                 .results()
@@ -50,7 +57,12 @@ final class Expansion {
 
     /** The line from which on the text may become too long, from 1; or 0 if it does not. */
     static int tooLongFrom(String text) {
-        return text.contains("${") ? new Expansion(text).line() : 0;
+        if (!text.contains("${")) {
+            return 0;
+        }
+        Expansion seen = new Expansion(text, false);
+        int line = seen.line();
+        return line == 0 && seen.includesInside ? new Expansion(text, true).line() : line;
     }
 
     private int line() {
@@ -65,7 +77,9 @@ final class Expansion {
                     return line;
                 }
             } else if (found.length() == 1 && "{}[],\n=:".contains(found)) {
-                separator(found.charAt(0), last(text.substring(wordStart, token.start())));
+                String word = text.substring(wordStart, token.start()).strip();
+                includesInside |= !around.isEmpty() && word.startsWith("include");
+                separator(found.charAt(0), last(word));
                 wordStart = token.end();
             }
             line += (int) found.chars().filter(c -> c == '\n').count();
@@ -96,7 +110,7 @@ final class Expansion {
         if (name.equals(key)) {
             ownReferences++; // of what the key held before, which is as long as all before it made it
             growth *= ownReferences / Math.max(1.0, ownReferences - 1);
-        } else if (referenced.contains(key) || around.stream().anyMatch(referenced::contains)) {
+        } else if (anywhere || referenced.contains(key) || around.stream().anyMatch(referenced::contains)) {
             int count = counts.merge(name, 1, Integer::sum);
             growth *= count / Math.max(1.0, count - 1);
         }

@@ -29,7 +29,6 @@ import dev.sluice.wire.Framing;
 import dev.sluice.wire.KeyFile;
 import dev.sluice.wire.Session;
 import dev.sluice.wire.TlsFiles;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.net.InetAddress;
@@ -181,9 +180,6 @@ public final class TopologyReader {
     /** Typesafe Config puts file and line in front of its messages; here they come from the origin. */
     private static String plain(ConfigException e, ConfigOrigin origin) {
         String message = String.valueOf(e.getMessage());
-        if (e.getCause() instanceof FileNotFoundException missing) {
-            return "the file that is to be included cannot be read: " + missing.getMessage();
-        }
         if (message.contains("end of file")) {
             return "the file ends inside a section or a list: a } or ] is missing";
         }

@@ -91,7 +91,12 @@ final class TlsTransport extends SocketTransport {
             transfer.copyTo(plaintext);
             plaintext.flip();
         }
-        int taken = line.write(plaintext);
+        int taken;
+        try {
+            taken = line.write(plaintext);
+        } catch (SSLException e) {
+            throw new ConnectionLostException(String.valueOf(e.getMessage()));
+        }
         transfer.advance(taken);
         counters.sent.add(taken);
         counters.plain.add(taken);

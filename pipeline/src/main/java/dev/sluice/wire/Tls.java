@@ -4,10 +4,9 @@ package dev.sluice.wire;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
@@ -21,13 +20,15 @@ public final class Tls {
 
     static final String PROTOCOL = "TLSv1.3";
 
-    /** What tells a file from the one that takes its place. */
-    private record Stamp(
-            FileTime modified, long bytes, @Nullable Object key) {}
+    /** What tells a file from the one that takes its place, and from itself with other permissions. */
+    private static final String STAMP = "unix:ino,size,lastModifiedTime,ctime";
+
+    /** 0 would be no limit. */
+    private static final int SHORTEST_SESSION_SECONDS = 1;
 
     private final TlsFiles files;
     private @Nullable SSLContext context;
-    private List<Stamp> stamps = List.of();
+    private List<Map<String, Object>> stamps = List.of();
 
     public Tls(TlsFiles files) {
         this.files = files;
@@ -55,25 +56,26 @@ public final class Tls {
     }
 
     private SSLContext current() throws IOException {
-        List<Stamp> now = stamps();
+        List<Map<String, Object>> now = stamps();
         SSLContext known = context;
         if (known == null || !now.equals(stamps)) {
             known = files.context();
+            // A session that is resumed passes by the certificates, which may have come to their end meanwhile.
+            known.getClientSessionContext().setSessionTimeout(SHORTEST_SESSION_SECONDS);
+            known.getServerSessionContext().setSessionTimeout(SHORTEST_SESSION_SECONDS);
             context = known;
             stamps = now;
         }
         return known;
     }
 
-    private List<Stamp> stamps() {
-        List<Stamp> all = new ArrayList<>();
+    private List<Map<String, Object>> stamps() {
+        List<Map<String, Object>> all = new ArrayList<>();
         for (Path file : files.all()) {
             try {
-                BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
-                all.add(new Stamp(attributes.lastModifiedTime(), attributes.size(), attributes.fileKey()));
+                all.add(Files.readAttributes(file, STAMP));
             } catch (IOException e) {
-                all.add(new Stamp(
-                        FileTime.fromMillis(System.currentTimeMillis()), -1, null)); // to be read, which says why
+                all.add(Map.of("unreadable", System.nanoTime())); // to be read, which says why
             }
         }
         return all;

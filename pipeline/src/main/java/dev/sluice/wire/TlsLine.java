@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class TlsLine implements ByteChannel {
 
     /** So often the connection is read for nothing: a peer may send records that carry no data as long as it likes. */
-    private static final int MOST_EMPTY_READS = 16;
+    private static final int MOST_READS = 16;
 
     /** Each answer that cannot be sent is kept by the engine, so there must be an end to them. */
     private static final int MOST_UNANSWERED = 16;
@@ -87,6 +87,7 @@ public final class TlsLine implements ByteChannel {
     }
 
     private int goOn() throws IOException {
+        int reads = 0;
         while (true) {
             if (!flush()) {
                 return SelectionKey.OP_WRITE;
@@ -96,7 +97,7 @@ public final class TlsLine implements ByteChannel {
                 case NEED_WRAP -> wrap(NOTHING);
                 case NEED_UNWRAP, NEED_UNWRAP_AGAIN -> {
                     if (unwrap() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
-                        int got = fill();
+                        int got = reads++ < MOST_READS ? fill() : 0;
                         if (got == 0) {
                             return SelectionKey.OP_READ;
                         }
@@ -152,7 +153,7 @@ public final class TlsLine implements ByteChannel {
             } else if (engine.isInboundDone()) {
                 return taken > 0 ? taken : -1;
             } else if (unwrap() == SSLEngineResult.Status.BUFFER_UNDERFLOW) {
-                int got = mayFill && taken == 0 && empty++ < MOST_EMPTY_READS ? fill() : 0;
+                int got = mayFill && taken == 0 && empty++ < MOST_READS ? fill() : 0;
                 if (got == 0) {
                     return taken;
                 }

@@ -497,16 +497,42 @@ final class TopologyReaderTest {
                 .hasSize(1);
     }
 
+    @Test
+    void onlyFilesWithAnEndingAreIncludedAndOnlyFromWhereTheyAre() throws Exception {
+        Files.createDirectory(folder.resolve("parts"));
+        Files.writeString(folder.resolve("parts.conf"), "sluice { sources { " + SOURCE + " } }");
+        Files.writeString(
+                folder.resolve("parts.json"),
+                "{\"sluice\": {\"sinks\": {\"other\": {\"type\": \"discard\", \"from\": \"a\"}}}}");
+        // reference.conf is on the classpath, and would bring settings that nobody asked for.
+        assertThat(valid("include \"parts\"\ninclude \"reference.conf\"\nsluice { sinks { " + SINK + " } }")
+                        .sinks())
+                .hasSize(2);
+        assertThat(problems("include required(\"reference.conf\")"))
+                .singleElement()
+                .asString()
+                .contains("reference.conf, which is to be included, is not there");
+    }
+
     /** What could have no end, or make the text too long, is told and not read. */
     @Test
     @Timeout(20)
     void whatNobodyCanHaveMeantToIncludeIsAProblem() throws Exception {
         Files.write(folder.resolve("large.conf"), new byte[(1 << 20) + 1]);
         Files.write(folder.resolve("binary.conf"), new byte[] {'a', (byte) 0xff});
-        assertIncludeRefused("\"/dev/zero\"", "/dev/zero is not a regular file");
-        assertIncludeRefused("file(\"/dev/zero\")", "/dev/zero is not a regular file");
-        assertIncludeRefused("\"large\"", folder.resolve("large.conf") + " is larger than 1048576 bytes");
+        Files.createSymbolicLink(folder.resolve("zero.conf"), Path.of("/dev/zero"));
+        for (String name : List.of("zero", "zero.conf")) {
+            String why = folder.resolve("zero.conf") + " is not a regular file";
+            assertIncludeRefused("\"" + name + "\"", why);
+            assertIncludeRefused("file(\"" + folder.resolve(name) + "\")", why);
+        }
+        for (String include : List.of("\"large\"", "file(\"" + folder.resolve("large") + "\")")) {
+            assertIncludeRefused(include, folder.resolve("large.conf") + " is larger than 1048576 bytes");
+        }
         assertIncludeRefused("\"binary\"", folder.resolve("binary.conf") + " is not UTF-8 text");
+        assertIncludeRefused("\"file:///dev/zero\"", "only files can be included, and file:///dev/zero is none");
+        assertIncludeRefused("\"http://127.0.0.1:1/x.conf\"", "only files can be included");
+        assertIncludeRefused("file(\"nothing\\u0000.conf\")", "is no name of a file");
         assertIncludeRefused("url(\"file:///dev/zero\")", "only files can be included, and file:/dev/zero is none");
         assertIncludeRefused("classpath(\"reference.conf\")", "only files can be included");
         // Each includes the next one twice.
@@ -515,6 +541,13 @@ final class TopologyReaderTest {
             Files.writeString(folder.resolve("f" + i + ".conf"), next + next);
         }
         assertIncludeRefused("\"f0\"", "is included after 100 others");
+        for (int i = 0; i < 40; i++) {
+            String next = "include file(\"" + folder.resolve("f" + (i + 1)) + "\")\n";
+            Files.writeString(folder.resolve("f" + i + ".conf"), next + next);
+        }
+        assertIncludeRefused("\"f0\"", "is included after 100 others");
+        Files.writeString(folder.resolve("half.conf"), "#".repeat(600_000));
+        assertIncludeRefused("\"half\"\ninclude \"half\"", "larger than 1048576 bytes together");
         // Each doubles what the one before says.
         StringBuilder all = new StringBuilder("x0 = aaaaaaaaaa\n");
         for (int i = 1; i < 60; i++) {
@@ -523,6 +556,14 @@ final class TopologyReaderTest {
             all.append("include \"g").append(i).append("\"\n");
         }
         assertThat(problems(all.toString())).anyMatch(problem -> problem.contains("makes the text too long"));
+        // The same, inside sections.
+        StringBuilder inside = new StringBuilder("o0 = aaaaaaaaaa\n");
+        for (int i = 1; i < 60; i++) {
+            String before = i == 1 ? "${o0}" : "${o" + (i - 1) + ".a}";
+            Files.writeString(folder.resolve("p" + i + ".conf"), "a = " + before + before + "\n");
+            inside.append("o").append(i).append(" { include \"p").append(i).append("\" }\n");
+        }
+        assertThat(problems(inside.toString())).anyMatch(problem -> problem.contains("makes the text too long"));
         assertThat(problems(Files.write(folder.resolve("a.conf"), new byte[(1 << 20) + 1])))
                 .containsExactly("is larger than 1048576 bytes: is it the right file?");
     }
@@ -805,8 +846,7 @@ final class TopologyReaderTest {
         assertThat(found(TopologyReader.read(file)))
                 .singleElement()
                 .asString()
-                .contains(missing.toString())
-                .doesNotContain("java.io");
+                .contains(missing + ", which is to be included, is not there");
     }
 
     @Test

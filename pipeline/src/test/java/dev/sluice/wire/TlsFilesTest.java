@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -93,6 +94,17 @@ final class TlsFilesTest {
         Path key = folder.resolve("end.key");
         Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r-----"));
         assertRefused(end, "the private key file " + key + " is open to others than its owner; chmod 600 " + key);
+    }
+
+    @Test
+    void aKeyThatIsOpenedToOthersMeanwhileIsRefused() throws Exception {
+        Tls tls = new Tls(end);
+        tls.engine(null, 0);
+        Path key = Objects.requireNonNull(end.privateKey());
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r--r--"));
+        assertThatThrownBy(() -> tls.engine(null, 0))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("is open to others than its owner");
     }
 
     @Test

@@ -8,11 +8,16 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
+import java.nio.channels.SelectionKey;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.random.RandomGenerator;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
@@ -20,6 +25,7 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -356,6 +362,71 @@ final class TlsLineTest {
                     .as("seed %d, round %d", SEED, round)
                     .isNotNull();
         }
+    }
+
+    /** Alerts that mean nothing, for as long as they are read. */
+    private static final class Flood implements ByteChannel {
+
+        private static final byte[] USER_CANCELED = {21, 3, 3, 0, 2, 1, 90}; // RFC 8446, 6.1
+
+        private int at;
+
+        @Override
+        public int read(ByteBuffer into) {
+            int some = into.remaining();
+            while (into.hasRemaining()) {
+                into.put(USER_CANCELED[at++ % USER_CANCELED.length]);
+            }
+            return some;
+        }
+
+        @Override
+        public int write(ByteBuffer from) {
+            int some = from.remaining();
+            from.position(from.limit());
+            return some;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    /** Whoever serves others, too, must get its turn back, and can look at the clock. */
+    @Test
+    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aPeerThatNeverStopsBeforeItHasSaidWhoItIsIsLeftForAWhile() throws Exception {
+        TlsLine line = new TlsLine(new Flood(), new Tls(server).engine(null, 0));
+        assertThat(line.shake()).isEqualTo(SelectionKey.OP_READ);
+        assertThat(line.shake()).isEqualTo(SelectionKey.OP_READ);
+    }
+
+    @Test
+    void everyConnectionLooksAtTheCertificates() throws Exception {
+        Tls listens = new Tls(server);
+        Tls connects = new Tls(client);
+        List<Long> sessions = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            up.bytes.clear();
+            down.bytes.clear();
+            SSLEngine engine = connects.engine("127.0.0.1", 1);
+            TlsLine one = new TlsLine(new End(down, up), engine);
+            TlsLine other = new TlsLine(new End(up, down), listens.engine(null, 0));
+            shake(one, other);
+            ByteBuffer said = ByteBuffer.allocateDirect(1); // behind the ticket that the session could be resumed with
+            ByteBuffer into = ByteBuffer.allocateDirect(1);
+            for (int step = 0; into.hasRemaining() && step < MOST_STEPS; step++) {
+                other.write(said);
+                one.read(into);
+            }
+            sessions.add(engine.getSession().getCreationTime());
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1100));
+        }
+        assertThat(sessions).doesNotHaveDuplicates();
     }
 
     private static @Nullable IOException failure(TlsLine line) {
