@@ -132,7 +132,7 @@ class ReceiveIT {
 
     @Test
     void unknownTypeAndVersionAreRefused() throws IOException {
-        assertRefused(header(9, 0, 0, 0, 0), "type 9");
+        assertRefused(header(10, 0, 0, 0, 0), "type 10");
         assertRefused(header(Header.TYPE_WELCOME, 0, 0, 0, 0), "type WELCOME, which cannot come here");
         byte[] version = header(Header.TYPE_END, 0, 0, 0, 0);
         version[4] = 3;

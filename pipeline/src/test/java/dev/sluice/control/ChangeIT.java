@@ -8,7 +8,6 @@ import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.Greeting;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -332,7 +331,7 @@ class ChangeIT {
             Greeting.answer(again);
             Thread.ofPlatform().daemon().start(() -> {
                 try (again) {
-                    again.getInputStream().transferTo(OutputStream.nullOutputStream());
+                    FramedStream.read(again.getInputStream()); // to the END
                 } catch (IOException e) {
                     throw new UncheckedIOException(e);
                 }

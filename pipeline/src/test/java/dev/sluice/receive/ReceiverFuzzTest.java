@@ -76,8 +76,11 @@ final class ReceiverFuzzTest {
                     stream.add(header(h -> h.encode(
                             Header.TYPE_END, 0, firstId + number, 0, sequence[number], 0, position[number], 0)));
                 }
+                if (random.nextBoolean()) {
+                    stream.add(header(Header::bye));
+                }
             }
-            if (random.nextInt(4) == 0) {
+            if (harm && random.nextInt(16) == 0) {
                 stream.add(header(Header::bye));
             }
             if (harm && random.nextInt(16) == 0) {
