@@ -124,9 +124,8 @@ final class Round {
             long until = System.nanoTime() + CHAOS.toNanos();
             while (System.nanoTime() < until && (sender.isAlive() || receiver.isAlive())) {
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(random.nextInt(20, 700)));
-                if (!sender.isAlive() && sender.exit() == KILLED_BY_HANGUP) {
-                    sender = sender(); // it was told to read its file again before it listened to that
-                    counts.kills++;
+                if (diedOfHangup(sender)) {
+                    sender = sender();
                 }
                 boolean ofSender = random.nextBoolean();
                 Program one = ofSender ? sender : receiver;
@@ -155,6 +154,10 @@ final class Round {
                 }
             }
             proxy.calm();
+            LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(1)); // the last signal has come
+            if (diedOfHangup(sender)) {
+                sender = sender();
+            }
             if (!sender.awaitEnd(PATIENCE_SECONDS) || !receiver.awaitEnd(PATIENCE_SECONDS)) {
                 throw new WrongException("the " + (sender.isAlive() ? "sender" : "receiver")
                         + " did not come to its end in " + PATIENCE_SECONDS + " s");
@@ -164,6 +167,13 @@ final class Round {
             sender.end();
             receiver.end();
         }
+    }
+
+    /** It was told to read its file again before it listened to that. */
+    private boolean diedOfHangup(Program sender) {
+        boolean died = !sender.isAlive() && sender.exit() == KILLED_BY_HANGUP;
+        counts.kills += died ? 1 : 0;
+        return died;
     }
 
     private Planned[] plan() {
