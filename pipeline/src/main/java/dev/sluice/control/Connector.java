@@ -77,6 +77,7 @@ final class Connector {
     private final Topology.TcpSink sink;
     private final @Nullable Tls tls;
     private final Reactor reactor;
+    private final Transports transports;
     private final SinkCounters counters;
     private final List<SinkStream> streams;
     private SendStage.Control stream;
@@ -95,11 +96,16 @@ final class Connector {
 
     /** @param streams what the receiver is told of */
     static Behavior<Message> create(
-            Topology.TcpSink sink, List<SinkStream> streams, Reactor reactor, SinkCounters counters) {
+            Topology.TcpSink sink,
+            List<SinkStream> streams,
+            Reactor reactor,
+            Transports transports,
+            SinkCounters counters) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.receive(Message.class)
                 .onMessage(
                         Attach.class,
-                        attach -> new Connector(context, timers, sink, streams, reactor, counters, attach.stream())
+                        attach -> new Connector(
+                                        context, timers, sink, streams, reactor, transports, counters, attach.stream())
                                 .resolving())
                 .build()));
     }
@@ -110,6 +116,7 @@ final class Connector {
             Topology.TcpSink sink,
             List<SinkStream> streams,
             Reactor reactor,
+            Transports transports,
             SinkCounters counters,
             SendStage.Control stream) {
         this.context = context;
@@ -119,6 +126,7 @@ final class Connector {
         this.tls = files == null ? null : new Tls(files);
         this.streams = streams;
         this.reactor = reactor;
+        this.transports = transports;
         this.counters = counters;
         this.stream = stream;
     }
@@ -192,7 +200,8 @@ final class Connector {
         connecting = null;
         ActorRef<Message> self = context.getSelf();
         greeted = new Handshake(
-                Transports.open(socket, sink.transport(), engine, counters.send),
+                transports.open(socket, engine),
+                transports::forFrames,
                 sink.session(),
                 streams,
                 false,

@@ -23,6 +23,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 final class Handshake {
 
     private final Transport transport;
+    private final UnaryOperator<Transport> forFrames;
     private final Session session;
     private final List<SinkStream> streams;
     private final boolean joins;
@@ -50,13 +52,15 @@ final class Handshake {
     /**
      * Begins with the next call of {@link #proceed}.
      *
-     * @param transport the sink's once this is done
+     * @param transport what is said here goes over it
+     * @param forFrames takes it when this is done, and gives what frames are sent over
      * @param joins whether the streams are under way for others, too
      * @param connects whether this end made the connection
      * @param ready told, on the reactor's thread, that it is time to proceed
      */
     Handshake(
             Transport transport,
+            UnaryOperator<Transport> forFrames,
             Session session,
             List<SinkStream> streams,
             boolean joins,
@@ -64,6 +68,7 @@ final class Handshake {
             Reactor reactor,
             IntConsumer ready) {
         this.transport = transport;
+        this.forFrames = forFrames;
         this.session = session;
         this.streams = streams;
         this.joins = joins;
@@ -139,7 +144,7 @@ final class Handshake {
             }
             if (!session.framed() || welcome.size() == streams.size()) {
                 registration.close();
-                return new Connection(transport, joins ? List.of() : List.copyOf(welcome));
+                return new Connection(forFrames.apply(transport), joins ? List.of() : List.copyOf(welcome));
             }
             long got = transport.receive(inbound.asSlice(filled));
             if (got == 0) {

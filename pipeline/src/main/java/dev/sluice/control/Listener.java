@@ -80,6 +80,7 @@ final class Listener {
     private final @Nullable Tls tls;
     private final TcpSocket listening;
     private final Reactor reactor;
+    private final Transports transports;
     private final SinkCounters counters;
     private final SendStage.@Nullable Control[] streams;
 
@@ -134,9 +135,10 @@ final class Listener {
             List<SinkStream> offered,
             TcpSocket listening,
             Reactor reactor,
+            Transports transports,
             SinkCounters counters) {
-        return Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new Listener(context, timers, sink, offered, listening, reactor, counters).attaching()));
+        return Behaviors.setup(context -> Behaviors.withTimers(timers ->
+                new Listener(context, timers, sink, offered, listening, reactor, transports, counters).attaching()));
     }
 
     private Listener(
@@ -146,6 +148,7 @@ final class Listener {
             List<SinkStream> offered,
             TcpSocket listening,
             Reactor reactor,
+            Transports transports,
             SinkCounters counters) {
         this.context = context;
         this.timers = timers;
@@ -155,6 +158,7 @@ final class Listener {
         this.offered = offered;
         this.listening = listening;
         this.reactor = reactor;
+        this.transports = transports;
         this.counters = counters;
         this.streams = new SendStage.Control[sink.receivers()];
         this.peers = new String[sink.receivers()];
@@ -253,7 +257,8 @@ final class Listener {
         long guest = nextGuest++;
         ActorRef<Message> self = context.getSelf();
         Handshake handshake = new Handshake(
-                Transports.open(socket, sink.transport(), engine, counters.send),
+                transports.open(socket, engine),
+                transports::forFrames,
                 sink.session(),
                 offered,
                 streams.length > 1,

@@ -30,8 +30,10 @@ import dev.sluice.stream.StoppedException;
 import dev.sluice.topology.Topology;
 import dev.sluice.topology.WhenFull;
 import dev.sluice.transport.RotatingFile;
+import dev.sluice.transport.Transports;
 import dev.sluice.wire.Session;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -143,6 +145,8 @@ final class Pipeline {
         @Nullable
         RotatingFile file;
 
+        private @Nullable Transports transports;
+
         /** By stage: what is not delivered. */
         private final List<Outbox> outboxes = new ArrayList<>();
 
@@ -153,6 +157,13 @@ final class Pipeline {
             this.sink = sink;
             this.ways = ways;
             this.streams = streams;
+        }
+
+        /** What its connections are sent over: also those of an actor that takes the place of one that died. */
+        Transports transports(Transports.Options options, List<MemorySegment> memory, SinkCounters counted) {
+            Transports made = transports == null ? new Transports(options, memory, counted.send) : transports;
+            transports = made;
+            return made;
         }
 
         /** What a stage goes on with. */
@@ -169,9 +180,17 @@ final class Pipeline {
             return handedOver && controls.get(stage) instanceof SendStage.Control before ? before.left() : null;
         }
 
+        /** There will be no other connections. */
+        void closeTransports() {
+            if (transports != null) {
+                transports.close();
+            }
+        }
+
         /** No others will begin. */
         void abandon() throws IOException {
             dropConnections();
+            closeTransports();
             if (handedOver && file != null) {
                 file.close();
             }
@@ -581,17 +600,39 @@ final class Pipeline {
     private void makeConnector(OpenSink open, SinkCounters counted) {
         switch (open.sink) {
             case Topology.TcpSink tcp ->
-                open.connector =
-                        watched(context.spawn(Connector.create(tcp, open.streams, reactor(), counted), nextName()));
+                open.connector = watched(context.spawn(
+                        Connector.create(
+                                tcp,
+                                open.streams,
+                                reactor(),
+                                open.transports(tcp.transport(), memory(open), counted),
+                                counted),
+                        nextName()));
             case Topology.ListenSink listen -> {
                 TcpSocket socket = open(listening, listen.name());
-                open.listener = watched(
-                        context.spawn(Listener.create(listen, open.streams, socket, reactor(), counted), nextName()));
+                open.listener = watched(context.spawn(
+                        Listener.create(
+                                listen,
+                                open.streams,
+                                socket,
+                                reactor(),
+                                open.transports(listen.transport(), memory(open), counted),
+                                counted),
+                        nextName()));
                 listening.remove(listen.name());
             }
             case Topology.FileSink file -> {}
             case Topology.DiscardSink discard -> {}
         }
+    }
+
+    /** That its frames lie in. */
+    private List<MemorySegment> memory(OpenSink sink) {
+        return sink.ways.stream()
+                .map(Topology.Stream::source)
+                .distinct()
+                .map(source -> open(sources, source).device().memory())
+                .toList();
     }
 
     private String nextName() {
@@ -795,6 +836,9 @@ final class Pipeline {
             }
             if (!kept && sink.listener != null) {
                 leaving.add(sink.listener);
+            }
+            if (!kept) {
+                sink.closeTransports();
             }
             return !kept;
         });

@@ -14,6 +14,7 @@ public final class Constants {
     public static final int PROT_READ = 1;
     public static final int PROT_WRITE = 2;
     public static final int MAP_SHARED = 1;
+    public static final int MAP_POPULATE = 0x8000;
     public static final int MFD_CLOEXEC = 1;
 
     // <sys/socket.h>, <netinet/in.h>, <netinet/tcp.h>
@@ -34,6 +35,8 @@ public final class Constants {
     public static final int TCP_NODELAY = 1;
     public static final int MSG_DONTWAIT = 0x40;
     public static final int MSG_CTRUNC = 0x8;
+    public static final int MSG_WAITALL = 0x100;
+    public static final int MSG_MORE = 0x8000;
     public static final int MSG_ERRQUEUE = 0x2000;
     public static final int MSG_NOSIGNAL = 0x4000;
     public static final int MSG_ZEROCOPY = 0x4000000;
@@ -51,6 +54,31 @@ public final class Constants {
 
     // <linux/sockios.h>
     public static final int SIOCOUTQ = 0x5411;
+
+    // <sys/syscall.h>: the same on every architecture, as all calls since Linux 5.1
+    public static final int __NR_io_uring_setup = 425;
+    public static final int __NR_io_uring_enter = 426;
+    public static final int __NR_io_uring_register = 427;
+
+    // <linux/io_uring.h>
+    public static final int IORING_SETUP_CQSIZE = 0x8;
+    public static final int IORING_SETUP_CLAMP = 0x10;
+    public static final int IORING_FEAT_SINGLE_MMAP = 0x1;
+    public static final int IORING_FEAT_NODROP = 0x2;
+    public static final int IORING_OFF_SQ_RING = 0;
+    public static final int IORING_OFF_SQES = 0x10000000;
+    public static final int IORING_OP_SEND = 26;
+    public static final int IORING_OP_SEND_ZC = 47;
+    public static final int IOSQE_IO_LINK = 0x4;
+    public static final int IORING_ENTER_GETEVENTS = 0x1;
+    public static final int IORING_CQE_F_MORE = 0x2;
+    public static final int IORING_CQE_F_NOTIF = 0x8;
+    public static final int IORING_RECVSEND_FIXED_BUF = 0x4;
+    public static final int IORING_SEND_ZC_REPORT_USAGE = 0x8;
+    public static final int IORING_NOTIF_USAGE_ZC_COPIED = 0x8000_0000;
+    public static final int IORING_REGISTER_BUFFERS = 0;
+    public static final int IORING_REGISTER_PROBE = 8;
+    public static final int IO_URING_OP_SUPPORTED = 0x1;
 
     // <time.h>
     public static final int CLOCK_REALTIME = 0;
@@ -101,6 +129,7 @@ public final class Constants {
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
     public static final int EFAULT = 14;
+    public static final int ENOSYS = 38;
     public static final int EBUSY = 16;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
@@ -108,6 +137,7 @@ public final class Constants {
     public static final int ENOTTY = 25;
     public static final int ENOPROTOOPT = 92;
     public static final int EOPNOTSUPP = 95;
+    public static final int ECANCELED = 125;
     public static final int EADDRINUSE = 98;
     public static final int EADDRNOTAVAIL = 99;
     public static final int ENETUNREACH = 101;

@@ -65,6 +65,9 @@ public final class Libc {
     private static final MethodHandle SETSOCKOPT = function("setsockopt", INT, INT, INT, POINTER, INT);
     private static final MethodHandle SENDMSG = sized("sendmsg", INT, POINTER, INT);
     private static final MethodHandle RECVMSG = sized("recvmsg", INT, POINTER, INT);
+    private static final MethodHandle IO_URING_SETUP = systemCall(LONG, INT, POINTER);
+    private static final MethodHandle IO_URING_ENTER = systemCall(LONG, INT, INT, INT, INT, POINTER, SIZE_T);
+    private static final MethodHandle IO_URING_REGISTER = systemCall(LONG, INT, INT, POINTER, INT);
     private static final MethodHandle STRERROR =
             LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(POINTER, INT));
 
@@ -321,6 +324,35 @@ public final class Libc {
         }
     }
 
+    /** io_uring_setup(2), for which the C library has no function: a descriptor. */
+    static int ioUringSetup(int entries, MemorySegment parameters) {
+        try {
+            return (int) (long) IO_URING_SETUP.invokeExact((long) Constants.__NR_io_uring_setup, entries, parameters);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** io_uring_enter(2): how many entries the kernel took. */
+    static int ioUringEnter(int ring, int submit, int minComplete, int flags) {
+        try {
+            return (int) (long) IO_URING_ENTER.invokeExact(
+                    (long) Constants.__NR_io_uring_enter, ring, submit, minComplete, flags, MemorySegment.NULL, 0L);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** io_uring_register(2). */
+    static int ioUringRegister(int ring, int operation, MemorySegment argument, int count) {
+        try {
+            return (int) (long) IO_URING_REGISTER.invokeExact(
+                    (long) Constants.__NR_io_uring_register, ring, operation, argument, count);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
     /** The C library's words for an errno. */
     static String strerror(int errno) {
         try {
@@ -342,6 +374,11 @@ public final class Libc {
     private static MethodHandle variadic(String name, int firstVariadic, MemoryLayout... arguments) {
         return settled(
                 bind(name, FunctionDescriptor.of(INT, arguments), Linker.Option.firstVariadicArg(firstVariadic)));
+    }
+
+    /** syscall(2), whose first argument is the number of the call. */
+    private static MethodHandle systemCall(MemoryLayout... arguments) {
+        return settled(bind("syscall", FunctionDescriptor.of(LONG, arguments), Linker.Option.firstVariadicArg(1)));
     }
 
     private static MethodHandle bind(String name, MemoryLayout result, MemoryLayout... arguments) {

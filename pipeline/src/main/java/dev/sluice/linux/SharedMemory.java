@@ -55,8 +55,19 @@ public final class SharedMemory implements AutoCloseable {
         return map(fd, bytes, Constants.PROT_READ | Constants.PROT_WRITE, what);
     }
 
+    /** A part of what the kernel and a process share of an io_uring (man 7 io_uring). */
+    static SharedMemory ring(int fd, long offset, long bytes) throws LinuxException {
+        int flags = Constants.MAP_SHARED | Constants.MAP_POPULATE;
+        return map(fd, offset, bytes, Constants.PROT_READ | Constants.PROT_WRITE, flags, "mmap of an io_uring");
+    }
+
     private static SharedMemory map(int fd, long bytes, int protection, String what) throws LinuxException {
-        long address = Libc.mmap(bytes, protection, Constants.MAP_SHARED, fd, 0);
+        return map(fd, 0, bytes, protection, Constants.MAP_SHARED, what);
+    }
+
+    private static SharedMemory map(int fd, long offset, long bytes, int protection, int flags, String what)
+            throws LinuxException {
+        long address = Libc.mmap(bytes, protection, flags, fd, offset);
         if (address < 0 && address > -4096) {
             throw new LinuxException(what, (int) -address);
         }

@@ -26,6 +26,23 @@ public final class SendCounters {
     public final Counter noBuffers = new Counter();
 
     private volatile String plainReason = "";
+    private volatile String transport = "";
+    private volatile String insteadReason = "";
+
+    /** What frames are sent over now: {@code uring}, {@code zerocopy} or {@code copy}; empty before a connection. */
+    public String transport() {
+        return transport;
+    }
+
+    /** Why it is not the one that was asked for, or empty. */
+    public String insteadReason() {
+        return insteadReason;
+    }
+
+    public void transport(String name, String instead) {
+        transport = name;
+        insteadReason = instead;
+    }
 
     /** Why sends are plain now, or empty while they go by reference. */
     public String plainReason() {

@@ -93,6 +93,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
      * @param handshakesFailed connections that did not become ready for frames
      * @param restarts times that what makes its connections died, and was started again
      * @param diskFull times that the disk was full
+     * @param transport what frames were sent over last, and why it is not what was asked for; or empty
      * @param plainReason why sends are plain, or empty
      * @param toFile whether the sink writes to files
      */
@@ -118,6 +119,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             long handshakesFailed,
             long restarts,
             long diskFull,
+            String transport,
             String plainReason,
             boolean toFile) {
 
@@ -145,6 +147,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     counters.handshakesFailed.value(),
                     counters.restarts.value(),
                     counters.diskFull.value(),
+                    send.transport() + (send.insteadReason().isEmpty() ? "" : ", " + send.insteadReason()),
                     send.plainReason(),
                     counters.toFile());
         }
@@ -254,6 +257,9 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                 sink.sentBytes(),
                 elapsed.toNanos() / 1e9,
                 megabytesPerSecond(sink.sentBytes()));
+        if (!sink.transport().isEmpty()) {
+            line(text, "transport", "%s", sink.transport());
+        }
         line(text, "by reference", "%,d bytes%s", sink.byReferenceBytes(), file ? ", past the page cache" : "");
         if (!file) {
             line(text, "copied", "%,d bytes, by the kernel in spite of zero-copy", sink.copiedBytes());
@@ -386,6 +392,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         fields.put("handshakes_failed", sink.handshakesFailed());
         fields.put("restarts", sink.restarts());
         fields.put("disk_full", sink.diskFull());
+        fields.put("transport", sink.transport());
         fields.put("plain_reason", sink.plainReason());
         return fields;
     }

@@ -43,8 +43,14 @@ public final class Connection {
 
     private Reactor.@Nullable Registration registration;
 
+    /** Of the descriptor that tells of completions, if the socket does not. */
+    private Reactor.@Nullable Registration completions;
+
     /** Written by the reactor before it calls back, read by the stage after that. */
     private volatile int events;
+
+    private volatile boolean completed;
+    private boolean completionsArmed;
 
     /** What the reactor was asked to report, once; -1 if nothing, or if it has. */
     private int armed = -1;
@@ -78,12 +84,23 @@ public final class Connection {
             events = now;
             ready.accept(this);
         });
+        completionsArmed = false;
+        if (transport.completionFd() >= 0) {
+            completions = reactor.register(transport.completionFd(), now -> {
+                completed = true;
+                ready.accept(this);
+            });
+        }
     }
 
     void unregister() {
         if (registration != null) {
             registration.close();
             registration = null;
+        }
+        if (completions != null) {
+            completions.close();
+            completions = null;
         }
     }
 
@@ -94,12 +111,30 @@ public final class Connection {
             registration.arm(all);
             armed = all;
         }
+        if (completions != null && !completionsArmed && transport.outstanding() > 0) {
+            completions.arm(Constants.EPOLLIN);
+            completionsArmed = true;
+        }
     }
 
-    /** What the reactor reported; it must be asked again from now on. */
+    /** What the reactor reported of the socket, or 0; it must be asked again from now on. */
     int events() {
-        armed = -1;
-        return events;
+        int now = events;
+        if (now != 0) {
+            events = 0;
+            armed = -1;
+        }
+        return now;
+    }
+
+    /** Whether the reactor reported completions; it must be asked again from now on. */
+    boolean completed() {
+        boolean now = completed;
+        if (now) {
+            completed = false;
+            completionsArmed = false;
+        }
+        return now;
     }
 
     /** When something came last, of {@link System#nanoTime}. */

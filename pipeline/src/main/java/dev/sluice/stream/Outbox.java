@@ -57,6 +57,9 @@ public final class Outbox {
     /** What the receiver may have by now: it can acknowledge no more. */
     private final long[] sentUpTo;
 
+    /** On this connection. */
+    private final long[] acknowledgedUpTo;
+
     private final Transfer end = new Transfer(Transfer.NO_BUFFER);
     private final Transfer keepAlive = new Transfer(Transfer.NO_BUFFER);
     private final Header keepAliveHeader;
@@ -87,6 +90,7 @@ public final class Outbox {
         endHeaders = new Header[count];
         finished = new boolean[count];
         sentUpTo = new long[count];
+        acknowledgedUpTo = new long[count];
         int slots = 0;
         for (int stream = 0; stream < count; stream++) {
             firstSlot[stream] = slots;
@@ -174,6 +178,7 @@ public final class Outbox {
             Progress progress = welcome.get(stream);
             counters.undelivered.add(streams.get(stream).welcomed(progress, session.resumes()));
             sentUpTo[stream] = streams.get(stream).wanted();
+            acknowledgedUpTo[stream] = sentUpTo[stream];
             finished[stream] = progress.finished();
             release(stream, sentUpTo[stream]);
             unacknowledged[stream].rewind();
@@ -319,6 +324,7 @@ public final class Outbox {
         if (session.resumes()) {
             sentBefore[slot] = true;
             hold(frame).sent();
+            release(frame.stream(), Math.min(acknowledgedUpTo[frame.stream()], frame.sequence() + 1));
         }
         if (again) {
             counters.framesRepeated.add(1);
@@ -356,7 +362,9 @@ public final class Outbox {
 
     /** The kernel has let go of it. */
     void settled(Transfer transfer) {
-        if (transfer.slot() != Transfer.NO_BUFFER && !held[transfer.slot()]) {
+        LentFrame waits = given; // also one that a connection has taken before it was lost
+        boolean isGiven = waits != null && slot(waits) == transfer.slot();
+        if (transfer.slot() != Transfer.NO_BUFFER && !held[transfer.slot()] && !isGiven) {
             frames[transfer.slot()].release();
         }
     }
@@ -367,14 +375,19 @@ public final class Outbox {
         if (stream < 0 || stream >= streams.size()) {
             throw new WireException("the receiver acknowledges stream " + ack.stream() + ", which it is not sent");
         }
-        if (!oneOfSeveral && ack.sequence() > sentUpTo[stream]) {
+        LentFrame sending = current;
+        long beingSent = sending != null && sending.stream() == stream ? sending.sequence() : Long.MAX_VALUE;
+        // All of it may have come before it is known here that the kernel has taken it.
+        long sent = beingSent == Long.MAX_VALUE ? sentUpTo[stream] : Math.max(sentUpTo[stream], beingSent + 1);
+        if (!oneOfSeveral && ack.sequence() > sent) {
             throw new WireException("the receiver acknowledges frames up to " + ack.sequence() + " of stream "
-                    + ack.stream() + ", and was sent only those up to " + sentUpTo[stream]);
+                    + ack.stream() + ", and was sent only those up to " + sent);
         }
         if (ack.sequence() > 0) {
             streams.get(stream).acknowledged();
         }
-        release(stream, ack.sequence());
+        acknowledgedUpTo[stream] = Math.max(acknowledgedUpTo[stream], ack.sequence());
+        release(stream, Math.min(ack.sequence(), beingSent));
         if (ack.finished() && endBegun) {
             finished[stream] = true;
         }

@@ -326,14 +326,18 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             Connection to = link;
             for (Transfer next; to != null && (next = upNext()) != null; ) {
                 Transport.Progress progress = to.transport.send(next);
-                if (progress != Transport.Progress.SENT) {
+                if (progress == Transport.Progress.SENT) {
+                    quiet = false;
+                    sending = null;
+                    outbox.handedOver(next);
+                }
+                if (to.transport.holdsSettled()) {
+                    to.transport.reap(onSettled); // which may be what it waits for
+                } else if (progress != Transport.Progress.SENT) {
                     arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
                     SinkStream.flush(streams);
                     return;
                 }
-                quiet = false;
-                sending = null;
-                outbox.handedOver(next);
             }
             if (link == null && handsOverAll()) {
                 holdTheRest();
@@ -421,7 +425,11 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 return; // of a connection lost meanwhile
             }
             int events = ready.events();
+            boolean completed = ready.completed();
             step(() -> {
+                if (completed) {
+                    ready.transport.reap(onSettled);
+                }
                 if ((events & Constants.EPOLLIN) != 0 && isHeard()) {
                     receive(ready);
                 }

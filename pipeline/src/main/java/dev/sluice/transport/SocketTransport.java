@@ -7,9 +7,14 @@ import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What the transports that use sendmsg have in common: the socket, and the plain send. */
-abstract sealed class SocketTransport implements Transport permits CopyTransport, ZerocopyTransport, TlsTransport {
+abstract sealed class SocketTransport implements Transport
+        permits CopyTransport, ZerocopyTransport, UringTransport, TlsTransport {
+
+    private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
 
     final TcpSocket socket;
     final SendCounters counters;
@@ -57,6 +62,26 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
         return taken;
     }
 
+    /** Once: the connection goes on by reference as soon as a frame is worth it. */
+    final void explainSmall(long meanBytes, Transports.Options options) {
+        if (meanBytes > 0 && counters.plainReason().isEmpty()) {
+            counters.plainReason("slices of " + meanBytes + " bytes are below zerocopy-threshold = "
+                    + options.thresholdBytes() + ", where copying is cheaper");
+        }
+    }
+
+    final void explainCopied(int inARow) {
+        explain("the last " + inARow
+                + " sends were copied by the kernel, as its notifications say (loopback, or a route "
+                + "without scatter-gather or checksum offload): plain sends are cheaper there");
+    }
+
+    /** Why the connection goes on with plain sends. */
+    final void explain(String reason) {
+        counters.plainReason(reason);
+        LOG.info("going on with plain sends: {}", reason);
+    }
+
     @Override
     public long receive(MemorySegment into) throws IOException {
         long got;
@@ -72,6 +97,16 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
     @Override
     public boolean holdsReceived() {
         return false;
+    }
+
+    @Override
+    public boolean holdsSettled() {
+        return false;
+    }
+
+    @Override
+    public int completionFd() {
+        return -1;
     }
 
     @Override

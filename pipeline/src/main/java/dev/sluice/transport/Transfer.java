@@ -112,6 +112,16 @@ public final class Transfer {
         }
     }
 
+    /** Where the {@code i}th element of the next send begins. */
+    long nextAddress(int i) {
+        return Iovec.address(iovecs, next + i);
+    }
+
+    /** Bytes of that element. */
+    long nextLength(int i) {
+        return Iovec.length(iovecs, next + i);
+    }
+
     /** Elements for the next send. */
     int iovecCount() {
         return Math.min(count - next, Constants.IOV_MAX);

@@ -38,7 +38,8 @@ public interface Transport extends AutoCloseable {
     Progress send(Transfer transfer) throws IOException;
 
     /**
-     * Reaps completions, and passes on each transfer that was settled by one.
+     * Reaps completions, and passes on each transfer that was settled by one; but for the one that the last {@link #send} did
+     * not get through with, which is asked about when it is sent.
      *
      * @throws ConnectionLostException if the error queue cannot be read
      */
@@ -54,6 +55,12 @@ public interface Transport extends AutoCloseable {
 
     /** Whether bytes have come that {@link #receive} would give, and that no event of the socket tells of. */
     boolean holdsReceived();
+
+    /** Whether {@link #send} has found completions that are for {@link #reap} to tell of, and that no event tells of. */
+    boolean holdsSettled();
+
+    /** Polls as readable when there are completions to reap; -1 if they raise an error event of {@link #fd} instead. */
+    int completionFd();
 
     /** Sends whose completion has not come. */
     int outstanding();

@@ -8,5 +8,7 @@ public enum TransportChoice {
     /** Ordinary sends: the kernel copies. */
     COPY,
     /** MSG_ZEROCOPY. */
-    ZEROCOPY
+    ZEROCOPY,
+    /** io_uring, from buffers that are registered once. */
+    URING
 }

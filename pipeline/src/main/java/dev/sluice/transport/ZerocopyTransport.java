@@ -7,8 +7,6 @@ import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * {@code zerocopy}: sendmsg with MSG_ZEROCOPY (Documentation/networking/msg_zerocopy.rst). The kernel reads from the
@@ -19,8 +17,6 @@ import org.slf4j.LoggerFactory;
  * stays with them, and the next one tries again.
  */
 final class ZerocopyTransport extends SocketTransport {
-
-    private static final Logger LOG = LoggerFactory.getLogger(ZerocopyTransport.class);
 
     private final Transports.Options options;
     private final OutstandingSends outstanding = new OutstandingSends();
@@ -39,7 +35,7 @@ final class ZerocopyTransport extends SocketTransport {
         }
         long meanBytes = transfer.meanStretchBytes();
         if (meanBytes == 0 || meanBytes < options.thresholdBytes()) { // headers alone are never worth it
-            explainSmall(meanBytes);
+            explainSmall(meanBytes, options);
             return sendPlainly(transfer);
         }
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
@@ -84,24 +80,14 @@ final class ZerocopyTransport extends SocketTransport {
             throw new ConnectionLostException(e.errno());
         }
         if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
-            goPlain("the last " + copiedInARow
-                    + " sends were copied by the kernel, as its notifications say (loopback, or a route without "
-                    + "scatter-gather or checksum offload): plain sends are cheaper there");
-        }
-    }
-
-    /** Once: the connection goes on by reference as soon as a frame is worth it. */
-    private void explainSmall(long meanBytes) {
-        if (meanBytes > 0 && counters.plainReason().isEmpty()) {
-            counters.plainReason("slices of " + meanBytes + " bytes are below zerocopy-threshold = "
-                    + options.thresholdBytes() + ", where copying is cheaper");
+            plain = true;
+            explainCopied(copiedInARow);
         }
     }
 
     private void goPlain(String reason) {
         plain = true;
-        counters.plainReason(reason);
-        LOG.info("going on with plain sends: {}", reason);
+        explain(reason);
     }
 
     @Override

@@ -89,7 +89,12 @@ final class Round {
                     + (long) (lineBytesPerSecond * (0.5 + random.nextDouble())) + ", short-frames = "
                     + (random.nextBoolean() ? 0.2 : 0) + ", seed = " + seed;
         }
-        String[] transports = {"auto", "copy", "zerocopy, zerocopy-threshold = 0, plain-after-copied = 0"};
+        String[] transports = {
+            "auto",
+            "copy",
+            "zerocopy, zerocopy-threshold = 0, plain-after-copied = 0",
+            "uring, zerocopy-threshold = 0, plain-after-copied = 0"
+        };
         String[] policies = {"block", "block", "drop-newest", "drop-oldest"};
         sinkSettings = "delivery = " + (resumes ? "resume" : "live") + ", checksums = true, peer-timeout = 1s, "
                 + "handshake-timeout = 1s, transport = " + transports[random.nextInt(transports.length)]

@@ -68,7 +68,8 @@ final class HandshakeFuzzTest {
                 answers.harm(random.nextInt(4), List.copyOf(answers.messages())).toBytes(true);
         HostileReceiver receiver = new HostileReceiver(bytes, fd, random);
         tally.begin(bytes);
-        Handshake handshake = new Handshake(receiver, SESSION, streams, false, true, reactor, event -> {});
+        Handshake handshake =
+                new Handshake(receiver, same -> same, SESSION, streams, false, true, reactor, event -> {});
         String kind = proceed(handshake, receiver);
         tally.end(kind, MOST_BYTES);
         boolean right = answered(bytes, streams);

@@ -17,9 +17,9 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The one rule, under stress: a producer that poisons every buffer the moment it is released, and a receiver that checks
@@ -32,7 +32,7 @@ class OwnershipIT {
     private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
 
     @ParameterizedTest(name = "transport = {0}, zerocopy-threshold = {1}")
-    @CsvSource({"zerocopy, 0", "auto, 10KiB", "copy, 0"})
+    @CsvSource({"zerocopy, 0", "uring, 0", "auto, 10KiB", "copy, 0"})
     void noPoisonReachesAReceiverThatStopsReadingForSeconds(String transport, String threshold) throws Exception {
         // Two to six stalls of 2 s in 10,000 frames of 32 KiB on average.
         Run run = run(transport, threshold, stall(100L << 20, Duration.ofSeconds(2)));
@@ -50,13 +50,14 @@ class OwnershipIT {
         everyBufferIsBack(run);
     }
 
-    @Test
-    void noPoisonReachesAReceiverWhoseConnectionBreaksAgainAndAgain() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"zerocopy", "uring"})
+    void noPoisonReachesAReceiverWhoseConnectionBreaksAgainAndAgain(String transport) throws Exception {
         // A connection lives for 4 to 12 MiB and stalls after 6 to 18: some break with a full queue, some with a short
         // one.
         Planned reset =
                 Planned.every(8L << 20, Direction.TO_TARGET, new Fault.Reset()).atMost(30);
-        Run run = run("zerocopy", "0", stall(12L << 20, Duration.ofMillis(500)), reset);
+        Run run = run(transport, "0", stall(12L << 20, Duration.ofMillis(500)), reset);
 
         assertThat(run.resets()).as(run.toString()).isPositive();
         assertThat(run.sink().reconnects()).as(run.toString()).isEqualTo(run.resets());
@@ -118,6 +119,9 @@ class OwnershipIT {
             // A receiver that gave up early would be waited for in vain.
             CompletableFuture<Void> drained = report.thenRun(system::drain);
             Outcome outcome = system.outcome().get(5, TimeUnit.MINUTES);
+            if (outcome.failure() != null) {
+                throw new AssertionError("seed " + SEED, outcome.failure());
+            }
             return new Run(
                     SEED,
                     proxy.count(Fault.Stall.class),

@@ -124,7 +124,7 @@ final class ResumeIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"copy", "zerocopy"})
+    @ValueSource(strings = {"copy", "zerocopy", "uring"})
     void nothingIsLostOrRepeatedOverConnectionsThatBreakAgainAndAgain(String transport) throws Exception {
         try (Receiver receiver = receiver(null);
                 FaultProxy proxy = new FaultProxy(

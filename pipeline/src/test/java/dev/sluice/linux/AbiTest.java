@@ -45,7 +45,9 @@ final class AbiTest {
             "sys/socket.h",
             "sys/uio.h",
             "time.h",
+            "sys/syscall.h",
             "linux/errqueue.h",
+            "linux/io_uring.h",
             "linux/sluice.h",
             "linux/sockios.h");
 

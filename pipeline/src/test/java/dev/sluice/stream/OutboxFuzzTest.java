@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -85,7 +86,7 @@ final class OutboxFuzzTest {
     private static final class Known {
         final LentFrame frame;
         boolean handedOver;
-        boolean sentOnThis;
+        boolean begunOnThis;
         boolean acknowledged;
 
         Known(LentFrame frame) {
@@ -218,7 +219,7 @@ final class OutboxFuzzTest {
             for (int i = 0; i < count; i++) {
                 has[i] = welcome.get(i).isNew() ? 0 : welcome.get(i).next().sequence();
                 sentUpTo[i] = has[i];
-                known.get(i).forEach(one -> one.sentOnThis = false);
+                known.get(i).forEach(one -> one.begunOnThis = false);
             }
             outbox.connected(welcome);
             checkReleased();
@@ -240,6 +241,9 @@ final class OutboxFuzzTest {
                 default -> {
                     boolean frame = sending != null;
                     sending = frame ? sending : outbox.next();
+                    if (!frame && sending != null) {
+                        of(sending).forEach(one -> one.begunOnThis = true);
+                    }
                     if (sending == null && random.nextInt(8) == 0) {
                         sending = random.nextBoolean() ? outbox.end() : outbox.keepAlive();
                     }
@@ -273,14 +277,15 @@ final class OutboxFuzzTest {
             if (sent.slot() == Transfer.NO_BUFFER) {
                 return; // after an END no stream can have sent more than it acquired, and that is what was sent
             }
-            int stream = sent.slot() / BUFFERS;
-            for (Known one : known.get(stream)) {
-                if (one.frame.buffer() == sent.slot() % BUFFERS) {
-                    one.handedOver = true;
-                    one.sentOnThis = true;
-                    sentUpTo[stream] = one.frame.sequence() + 1;
-                }
-            }
+            of(sent).forEach(one -> {
+                one.handedOver = true;
+                sentUpTo[sent.slot() / BUFFERS] = one.frame.sequence() + 1;
+            });
+        }
+
+        private Stream<Known> of(Transfer frame) {
+            return known.get(frame.slot() / BUFFERS).stream()
+                    .filter(one -> one.frame.buffer() == frame.slot() % BUFFERS);
         }
 
         private void heard(Header message) throws WireException {
@@ -295,7 +300,7 @@ final class OutboxFuzzTest {
                                 || sequence <= has[stream],
                         () -> "took an ACK of " + sequence + ", and sent " + sentUpTo[stream]);
                 known.get(stream).stream()
-                        .filter(one -> one.frame.sequence() < sequence && one.sentOnThis)
+                        .filter(one -> one.frame.sequence() < sequence && one.begunOnThis)
                         .forEach(one -> one.acknowledged = true);
             }
         }

@@ -51,6 +51,16 @@ public final class HostileReceiver implements Transport {
     }
 
     @Override
+    public boolean holdsSettled() {
+        return false;
+    }
+
+    @Override
+    public int completionFd() {
+        return -1;
+    }
+
+    @Override
     public boolean holdsReceived() {
         return false;
     }

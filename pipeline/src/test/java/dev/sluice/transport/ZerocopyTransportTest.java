@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.sluice.linux.Constants;
 import dev.sluice.linux.Loopback;
 import dev.sluice.linux.SharedMemory;
+import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -58,7 +59,12 @@ final class ZerocopyTransportTest {
 
     private Transport open(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {
         Transports.Options options = new Transports.Options(choice, thresholdBytes, plainAfterCopied);
-        return Transports.open(loopback.socket(), options, null, counters);
+        return open(loopback.socket(), options);
+    }
+
+    private Transport open(TcpSocket socket, Transports.Options options) {
+        Transports transports = new Transports(options, List.of(memory.segment()), counters);
+        return transports.forFrames(transports.open(socket, null));
     }
 
     private static Transfer transfer(MemorySegment memory, long bytes) {
@@ -297,8 +303,7 @@ final class ZerocopyTransportTest {
             channel.truncate(0);
             for (TransportChoice choice : List.of(TransportChoice.ZEROCOPY, TransportChoice.COPY)) {
                 try (Loopback connection = Loopback.connect();
-                        Transport transport = Transports.open(
-                                connection.socket(), new Transports.Options(choice, 0, 0), null, counters)) {
+                        Transport transport = open(connection.socket(), new Transports.Options(choice, 0, 0))) {
                     assertThatThrownBy(() -> transport.send(transfer(mapped.segment(), CHUNK_BYTES)))
                             .isInstanceOf(UnreadableMemoryException.class)
                             .hasMessageContaining("truncated");

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.IoUring;
+import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.SendCounters;
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code uring}: IORING_OP_SEND_ZC from registered buffers. A frame is handed over with one call, its header and each of its
+ * stretches as operations that wait for each other (IOSQE_IO_LINK), each of which ends only when the socket has taken all of
+ * it (MSG_WAITALL): the kernel waits for room in the socket, and nobody here is woken for a part. One frame at a time is
+ * under way, since a send that ends early would let the next one overtake its rest.
+ *
+ * <p>Each send completes twice: when the socket has taken it, and when the kernel has let go of the pages.
+ */
+final class UringTransport extends SocketTransport {
+
+    /** Each may have two completions waiting. */
+    private static final int MOST_UNDER_WAY = Rings.COMPLETIONS / 2;
+
+    /** Of one operation, whose length has 32 bits. */
+    private static final long MOST_BYTES = 1L << 30;
+
+    private static final int FLAGS = Constants.MSG_WAITALL | Constants.MSG_NOSIGNAL;
+
+    private final Rings.Ring ring;
+    private final Rings rings;
+    private final Transports.Options options;
+    private final IoUring.Completions completions = this::completed;
+
+    /** Not yet sent whole, by what the last {@link #send} said: whoever sends it will ask whether it is settled. */
+    private @Nullable Transfer current;
+
+    // Operations under way, by the number that they carry.
+    private final @Nullable Transfer[] transfers = new Transfer[MOST_UNDER_WAY];
+    private final int[] taken = new int[MOST_UNDER_WAY];
+    private final boolean[] zerocopy = new boolean[MOST_UNDER_WAY];
+    private final boolean[] copied = new boolean[MOST_UNDER_WAY];
+
+    // The two completions come in any order.
+    private final boolean[] answered = new boolean[MOST_UNDER_WAY];
+    private final boolean[] released = new boolean[MOST_UNDER_WAY];
+
+    /** What each carries: its place here, and which of the ring's operations it is. */
+    private final long[] numbers = new long[MOST_UNDER_WAY];
+
+    /** Operations that the kernel is done with, and that count as under way until they are reaped. */
+    private final int[] done = new int[MOST_UNDER_WAY];
+
+    private int doneCount;
+
+    private final int[] free = new int[MOST_UNDER_WAY];
+    private int freeCount = MOST_UNDER_WAY;
+
+    /** Of those handed over last, how many the socket has not answered. */
+    private int unanswered;
+
+    /** A send failed for want of memory, which is not the end of the connection. */
+    private boolean refused;
+
+    private int failure;
+    private int copiedInARow;
+    private boolean aborted;
+    private boolean plain;
+
+    UringTransport(TcpSocket socket, Rings.Ring ring, Rings rings, Transports.Options options, SendCounters counters) {
+        super(socket, counters);
+        this.ring = ring;
+        this.rings = rings;
+        this.options = options;
+        for (int i = 0; i < MOST_UNDER_WAY; i++) {
+            free[i] = i;
+        }
+    }
+
+    @Override
+    public Progress send(Transfer transfer) throws IOException {
+        current = transfer;
+        Progress progress = sendMore(transfer);
+        if (progress == Progress.SENT) {
+            current = null;
+        }
+        return progress;
+    }
+
+    private Progress sendMore(Transfer transfer) throws IOException {
+        ring.uring().reap(completions);
+        while (true) {
+            if (unanswered > 0) {
+                return Progress.AWAIT_COMPLETION;
+            }
+            if (failure != 0) {
+                throw new ConnectionLostException(failure);
+            }
+            if (transfer.leftBytes() == 0) {
+                return Progress.SENT;
+            }
+            boolean again = refused;
+            refused = false;
+            if (again && outstanding() > 0) {
+                return Progress.AWAIT_COMPLETION;
+            }
+            if (again || !isWorth(transfer)) {
+                return super.send(transfer);
+            }
+            if (freeCount < ring.uring().entries()) {
+                return Progress.AWAIT_COMPLETION;
+            }
+            submit(transfer);
+            ring.uring().reap(completions);
+        }
+    }
+
+    private boolean isWorth(Transfer transfer) {
+        long meanBytes = transfer.meanStretchBytes();
+        if (meanBytes > 0 && meanBytes >= options.thresholdBytes()) { // headers alone are never worth it
+            return !plain;
+        }
+        explainSmall(meanBytes, options);
+        return false;
+    }
+
+    @Override
+    long sendSome(Transfer transfer) {
+        return sendPlainly(transfer);
+    }
+
+    private void submit(Transfer transfer) {
+        IoUring uring = ring.uring();
+        int elements = transfer.iovecCount();
+        int count = Math.min(elements, uring.entries());
+        for (int i = 0; i < count; i++) {
+            long address = transfer.nextAddress(i);
+            long bytes = Math.min(transfer.nextLength(i), MOST_BYTES);
+            boolean cut = bytes < transfer.nextLength(i);
+            boolean linked = i + 1 < count && !cut;
+            int flags = FLAGS | (i + 1 < elements || cut ? Constants.MSG_MORE : 0);
+            int slot = free[--freeCount];
+            transfers[slot] = transfer;
+            taken[slot] = 0;
+            answered[slot] = false;
+            released[slot] = false;
+            numbers[slot] = ring.next() * MOST_UNDER_WAY + slot;
+            copied[slot] = false;
+            transfer.sendIssued();
+            unanswered++;
+            int buffer = ring.buffer(address, bytes);
+            zerocopy[slot] = buffer >= 0;
+            if (buffer >= 0) {
+                uring.sendZerocopy(fd(), address, (int) bytes, flags, buffer, linked, numbers[slot]);
+            } else {
+                uring.send(fd(), address, (int) bytes, flags, linked, numbers[slot]);
+            }
+            if (cut) {
+                break;
+            }
+        }
+        int result = uring.submit();
+        if (result < 0) {
+            throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
+        }
+    }
+
+    private void completed(long userData, int result, int flags) {
+        int slot = (int) userData & (MOST_UNDER_WAY - 1);
+        Transfer transfer = transfers[slot];
+        if (transfer == null || userData != numbers[slot]) {
+            return; // of a send that was cancelled before it began: some kernels say nevertheless that they let go of
+            // it
+        }
+        boolean last;
+        if ((flags & Constants.IORING_CQE_F_NOTIF) != 0) {
+            copied[slot] = (result & Constants.IORING_NOTIF_USAGE_ZC_COPIED) != 0;
+            last = answered[slot];
+            released[slot] = true;
+        } else {
+            unanswered--;
+            answered(slot, transfer, result);
+            answered[slot] = true;
+            last = released[slot] || (flags & Constants.IORING_CQE_F_MORE) == 0;
+        }
+        if (last) {
+            done[doneCount++] = slot;
+        }
+    }
+
+    /** The socket has taken so much of it, or none. */
+    private void answered(int slot, Transfer transfer, int result) {
+        if (result > 0) {
+            taken[slot] = result;
+            counters.sent.add(result);
+            if (!zerocopy[slot]) {
+                counters.plain.add(result);
+            }
+            if (!aborted) {
+                transfer.advance(result);
+            }
+            return;
+        }
+        switch (-result) {
+            // Not begun, since the one before ended early, or since the thread that asked for it has ended: once more.
+            case 0, Constants.ECANCELED, Constants.EINTR, Constants.EAGAIN -> {}
+            case Constants.ENOBUFS, Constants.ENOMEM -> {
+                counters.noBuffers.add(1);
+                refused = true;
+            }
+            default -> failure = -result;
+        }
+    }
+
+    /** The kernel has let go of the memory. */
+    private void settle(int slot, Transfer transfer, Consumer<Transfer> to) {
+        if (zerocopy[slot] && taken[slot] > 0) {
+            counters.notifications.add(1);
+            (copied[slot] ? counters.copied : counters.byReference).add(taken[slot]);
+            copiedInARow = copied[slot] ? copiedInARow + 1 : 0;
+        }
+        transfers[slot] = null;
+        free[freeCount++] = slot;
+        transfer.sendSettled();
+        if (transfer.settled()) {
+            to.accept(transfer);
+        }
+    }
+
+    @Override
+    public void reap(Consumer<Transfer> to) throws IOException {
+        if (aborted && outstanding() > 0) {
+            ring.uring().pump(); // nobody waits for its descriptor any more
+        }
+        ring.uring().reap(completions);
+        int kept = 0;
+        int reaped = doneCount;
+        for (int i = 0; i < reaped; i++) {
+            Transfer transfer = transfers[done[i]];
+            if (transfer == null || transfer == current) {
+                done[kept++] = done[i];
+            } else {
+                settle(done[i], transfer, to);
+            }
+        }
+        doneCount = kept;
+        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
+            plain = true;
+            explainCopied(copiedInARow);
+        }
+    }
+
+    @Override
+    public boolean holdsSettled() {
+        for (int i = 0; i < doneCount; i++) {
+            if (transfers[done[i]] != current) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public int outstanding() {
+        return MOST_UNDER_WAY - freeCount;
+    }
+
+    @Override
+    public int completionFd() {
+        return ring.uring().fd();
+    }
+
+    @Override
+    public void abort() {
+        aborted = true;
+        current = null; // of which no more is sent here
+        super.abort();
+    }
+
+    @Override
+    public void close() {
+        if (outstanding() == 0) {
+            rings.giveBack(ring);
+        } else {
+            ring.uring().close();
+        }
+        super.close();
+    }
+}
