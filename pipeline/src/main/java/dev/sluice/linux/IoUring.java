@@ -181,14 +181,23 @@ public final class IoUring implements AutoCloseable {
         INDEX.setRelease(ring, sqTail, tail);
     }
 
-    /** Hands over what was written: how many operations, or the negated errno. What could be done at once is complete. */
+    /**
+     * Hands over what was written. What could be done at once is complete; what the kernel did not take is forgotten.
+     *
+     * @return how many operations it took, or the negated errno if none: EAGAIN, EBUSY, ENOMEM may pass
+     */
     public int submit() {
-        int taken;
+        int all = tail - submitted;
+        int taken = 0;
+        int some;
         do {
-            taken = Libc.ioUringEnter(fd, tail - submitted, 0, 0);
-        } while (taken == -Constants.EINTR);
-        submitted += Math.max(0, taken);
-        return taken;
+            some = Libc.ioUringEnter(fd, all - taken, 0, 0);
+            taken += Math.max(0, some);
+        } while (taken < all && (some > 0 || some == -Constants.EINTR));
+        submitted += taken;
+        tail = submitted;
+        INDEX.setRelease(ring, sqTail, tail);
+        return taken > 0 ? taken : some;
     }
 
     /** Has the kernel move completions that found no room back into the ring, and end what is ready to. */

@@ -22,6 +22,8 @@ public final class LinuxException extends IOException {
             Map.entry(Constants.EBUSY, "EBUSY"),
             Map.entry(Constants.ENODEV, "ENODEV"),
             Map.entry(Constants.EINVAL, "EINVAL"),
+            Map.entry(Constants.ENOSYS, "ENOSYS"),
+            Map.entry(Constants.ECANCELED, "ECANCELED"),
             Map.entry(Constants.EPIPE, "EPIPE"),
             Map.entry(Constants.ENOTTY, "ENOTTY"),
             Map.entry(Constants.ENOPROTOOPT, "ENOPROTOOPT"),

@@ -134,6 +134,7 @@ final class UringTransport extends SocketTransport {
         IoUring uring = ring.uring();
         int elements = transfer.iovecCount();
         int count = Math.min(elements, uring.entries());
+        int written = 0;
         for (int i = 0; i < count; i++) {
             long address = transfer.nextAddress(i);
             long bytes = Math.min(transfer.nextLength(i), MOST_BYTES);
@@ -151,6 +152,7 @@ final class UringTransport extends SocketTransport {
             unanswered++;
             int buffer = ring.buffer(address, bytes);
             zerocopy[slot] = buffer >= 0;
+            written++;
             if (buffer >= 0) {
                 uring.sendZerocopy(fd(), address, (int) bytes, flags, buffer, linked, numbers[slot]);
             } else {
@@ -161,9 +163,28 @@ final class UringTransport extends SocketTransport {
             }
         }
         int result = uring.submit();
-        if (result < 0) {
-            throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
+        switch (-result) {
+            case Constants.EAGAIN, Constants.EBUSY, Constants.ENOMEM -> {}
+            default -> {
+                if (result < 0) {
+                    throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
+                }
+            }
         }
+        if (result < written) {
+            takeBack(transfer, written - Math.max(0, result));
+        }
+    }
+
+    /** Of the operations written last, so many were not handed over. */
+    private void takeBack(Transfer transfer, int operations) {
+        for (int i = 0; i < operations; i++) {
+            transfers[free[freeCount++]] = null;
+            transfer.sendSettled();
+        }
+        unanswered -= operations;
+        counters.noBuffers.add(1);
+        refused = true;
     }
 
     private void completed(long userData, int result, int flags) {

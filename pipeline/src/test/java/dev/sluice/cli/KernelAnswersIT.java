@@ -34,6 +34,7 @@ class KernelAnswersIT {
         "zerocopy, recvmsg,    EINTR,      2+3",
         "zerocopy, epoll_wait, EINTR,      2+3",
         "uring,    io_uring_enter, EINTR,  2+3",
+        "uring,    io_uring_enter, EBUSY,  2+3",
     })
     void losesNothing(String transport, String call, String answer, String when, @TempDir Path folder)
             throws IOException {

@@ -418,7 +418,7 @@ final class TopologyReaderTest {
         assertThat(problems(file(SOURCE, SINK.replace(" }", wrong))))
                 .containsExactlyInAnyOrder(
                         "9: sinks.out.framing is \"sluce\"; write one of raw, sluice (did you mean \"sluice\"?)",
-                        "9: sinks.out.transport is \"fast\"; write one of auto, copy, zerocopy",
+                        "9: sinks.out.transport is \"fast\"; write one of auto, copy, zerocopy, uring",
                         "9: sinks.out.reconnect-max is shorter than reconnect-min",
                         "9: sinks.out.connect-timeout is 0 ms; it must be at least 1 ms");
     }
