@@ -187,17 +187,15 @@ public final class IoUring implements AutoCloseable {
      * @return how many operations it took, or the negated errno if none: EAGAIN, EBUSY, ENOMEM may pass
      */
     public int submit() {
-        int all = tail - submitted;
-        int taken = 0;
-        int some;
+        int taken;
         do {
-            some = Libc.ioUringEnter(fd, all - taken, 0, 0);
-            taken += Math.max(0, some);
-        } while (taken < all && (some > 0 || some == -Constants.EINTR));
-        submitted += taken;
+            taken = Libc.ioUringEnter(fd, tail - submitted, 0, 0);
+        } while (taken == -Constants.EINTR);
+        // Handed over later, they would not wait for those that they are linked to.
+        submitted += Math.max(0, taken);
         tail = submitted;
         INDEX.setRelease(ring, sqTail, tail);
-        return taken > 0 ? taken : some;
+        return taken;
     }
 
     /** Has the kernel move completions that found no room back into the ring, and end what is ready to. */

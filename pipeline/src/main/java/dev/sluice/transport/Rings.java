@@ -77,6 +77,8 @@ final class Rings implements AutoCloseable {
     private final Deque<Ring> idle = new ArrayDeque<>();
     private boolean closed;
 
+    private @Nullable String refusal;
+
     Rings(List<MemorySegment> memory) {
         for (MemorySegment one : memory) {
             long most = IoUring.MOST_BUFFER_BYTES;
@@ -89,6 +91,9 @@ final class Rings implements AutoCloseable {
     /** @throws UnavailableException if this kernel, this user or this memory cannot do it */
     Ring take() throws UnavailableException {
         synchronized (this) {
+            if (refusal != null) {
+                throw new UnavailableException(refusal);
+            }
             Ring waiting = idle.poll();
             if (waiting != null) {
                 return waiting;
@@ -141,6 +146,11 @@ final class Rings implements AutoCloseable {
                 default -> "the buffers cannot be registered: " + LinuxException.describe(-result);
             };
         }
+    }
+
+    /** What was learned only by trying: there is none from now on. */
+    synchronized void refuse(String reason) {
+        refusal = reason;
     }
 
     /** A connection is done with it, and nothing is under way there. */

@@ -7,6 +7,7 @@ import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -102,7 +103,7 @@ final class UringTransport extends SocketTransport {
             }
             boolean again = refused;
             refused = false;
-            if (again && outstanding() > 0) {
+            if (again && outstanding() > doneCount) {
                 return Progress.AWAIT_COMPLETION;
             }
             if (again || !isWorth(transfer)) {
@@ -194,18 +195,18 @@ final class UringTransport extends SocketTransport {
             return; // of a send that was cancelled before it began: some kernels say nevertheless that they let go of
             // it
         }
-        boolean last;
-        if ((flags & Constants.IORING_CQE_F_NOTIF) != 0) {
-            copied[slot] = (result & Constants.IORING_NOTIF_USAGE_ZC_COPIED) != 0;
-            last = answered[slot];
-            released[slot] = true;
-        } else {
+        if ((flags & Constants.IORING_CQE_F_NOTIF) == 0) {
             unanswered--;
             answered(slot, transfer, result);
             answered[slot] = true;
-            last = released[slot] || (flags & Constants.IORING_CQE_F_MORE) == 0;
+            released[slot] |= (flags & Constants.IORING_CQE_F_MORE) == 0;
+        } else if (released[slot]) {
+            return; // what was cancelled with the one that it waited for is notified, though its answer was the last
+        } else {
+            copied[slot] = (result & Constants.IORING_NOTIF_USAGE_ZC_COPIED) != 0;
+            released[slot] = true;
         }
-        if (last) {
+        if (answered[slot] && released[slot]) {
             done[doneCount++] = slot;
         }
     }
@@ -230,12 +231,18 @@ final class UringTransport extends SocketTransport {
                 counters.noBuffers.add(1);
                 refused = true;
             }
+            case Constants.EINVAL, Constants.EOPNOTSUPP, Constants.EFAULT -> {
+                failure = -result;
+                rings.refuse("this kernel's io_uring refuses to send the buffers by reference: "
+                        + LinuxException.describe(failure));
+            }
             default -> failure = -result;
         }
     }
 
     /** The kernel has let go of the memory. */
-    private void settle(int slot, Transfer transfer, Consumer<Transfer> to) {
+    private void settle(int slot, Consumer<Transfer> to) {
+        Transfer transfer = Objects.requireNonNull(transfers[slot]);
         if (zerocopy[slot] && taken[slot] > 0) {
             counters.notifications.add(1);
             (copied[slot] ? counters.copied : counters.byReference).add(taken[slot]);
@@ -244,7 +251,7 @@ final class UringTransport extends SocketTransport {
         transfers[slot] = null;
         free[freeCount++] = slot;
         transfer.sendSettled();
-        if (transfer.settled()) {
+        if (transfer.settled() && transfer != current) {
             to.accept(transfer);
         }
     }
@@ -255,17 +262,9 @@ final class UringTransport extends SocketTransport {
             ring.uring().pump(); // nobody waits for its descriptor any more
         }
         ring.uring().reap(completions);
-        int kept = 0;
-        int reaped = doneCount;
-        for (int i = 0; i < reaped; i++) {
-            Transfer transfer = transfers[done[i]];
-            if (transfer == null || transfer == current) {
-                done[kept++] = done[i];
-            } else {
-                settle(done[i], transfer, to);
-            }
+        while (doneCount > 0) {
+            settle(done[--doneCount], to);
         }
-        doneCount = kept;
         if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
             plain = true;
             explainCopied(copiedInARow);
@@ -274,12 +273,7 @@ final class UringTransport extends SocketTransport {
 
     @Override
     public boolean holdsSettled() {
-        for (int i = 0; i < doneCount; i++) {
-            if (transfers[done[i]] != current) {
-                return true;
-            }
-        }
-        return false;
+        return doneCount > 0;
     }
 
     @Override

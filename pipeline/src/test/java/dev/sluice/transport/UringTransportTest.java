@@ -28,6 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 1, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class UringTransportTest {
 
+    private static final int HEADER_BYTES = 64;
     private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
     private static final int BYTES = 4 << 20;
     private static final int CHUNK_BYTES = 256 * 1024;
@@ -138,10 +139,10 @@ final class UringTransportTest {
             for (int frame = 0; frame < 100; frame++) {
                 Transfer transfer = new Transfer(0);
                 List<long[]> stretches = new ArrayList<>();
-                boolean copied = random.nextInt(10) == 0;
-                int count = 1 + random.nextInt(copied ? 200 : 4);
+                boolean copied = frame == 50 || random.nextInt(10) == 0;
+                int count = 1 + (frame == 50 ? 3000 : random.nextInt(copied ? 200 : 4));
                 for (int i = 0; i <= count; i++) {
-                    long bytes = 1L + random.nextInt(i == 0 ? 64 : MOST_STRETCH_BYTES / count);
+                    long bytes = 1L + random.nextInt(i == 0 ? 64 : Math.max(1, MOST_STRETCH_BYTES / count));
                     long offset = random.nextLong(BYTES - bytes);
                     long base = (i == 0 || copied || random.nextInt(8) == 0 ? elsewhere : memory.segment()).address();
                     if (i == 0) {
@@ -206,7 +207,13 @@ final class UringTransportTest {
     @Test
     void aSendOutlivesTheThreadThatBeganIt() throws Exception {
         try (Transport transport = open()) {
-            Transfer all = chunk(0, BYTES);
+            Transfer all = new Transfer(0);
+            MemorySegment elsewhere = Arena.ofAuto().allocate(HEADER_BYTES, Long.BYTES);
+            elsewhere.copyFrom(memory.segment().asSlice(0, HEADER_BYTES));
+            all.addHeader(elsewhere.address(), HEADER_BYTES);
+            for (long at = HEADER_BYTES; at < BYTES; at += BYTES / 4) {
+                all.add(memory.segment().address() + at, Math.min(BYTES / 4, BYTES - at));
+            }
             Thread thread = Thread.ofPlatform().start(() -> {
                 try {
                     transport.send(all);
@@ -226,6 +233,19 @@ final class UringTransportTest {
                 await(transport);
             }
             reapAll(transport);
+            assertThat(all.settled()).isTrue();
+            // What was cancelled has left nothing behind.
+            for (int i = 0; i < 3000; i++) {
+                Transfer more = chunk(8L * i, 800);
+                while (transport.send(more) != Transport.Progress.SENT) {
+                    await(transport);
+                }
+                assertThat(transport.outstanding()).isPositive();
+                check(loopback.receive(800), 8L * i);
+                reapAll(transport);
+                assertThat(more.settled()).isTrue();
+                assertThat(transport.holdsSettled()).isFalse();
+            }
         }
         assertEveryByteIsCountedOnce();
     }
