@@ -119,9 +119,9 @@ class ReplayIT {
             assertThat(received.json().getLong("bytes")).isEqualTo(modulesBytes);
             assertThat(received.json().getLong("skipped_bytes")).isZero();
             assertThat(received.json().getString("problem")).isEmpty();
-            // A header of 64 bytes before each frame, one that begins the connection, and one at the end.
+            // A header of 64 bytes before each frame, one that begins the connection, one at the end, and a BYE.
             assertThat(summary.getLong("sent_bytes") - modulesBytes)
-                    .isEqualTo(64 * (summary.getLong("frames_sent") + 2));
+                    .isEqualTo(64 * (summary.getLong("frames_sent") + 3));
             assertThat(RawReceiver.sha256(recorded)).isEqualTo(modulesHash);
         }
     }
