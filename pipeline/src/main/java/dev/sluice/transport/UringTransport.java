@@ -164,13 +164,12 @@ final class UringTransport extends SocketTransport {
             }
         }
         int result = uring.submit();
-        switch (-result) {
-            case Constants.EAGAIN, Constants.EBUSY, Constants.ENOMEM -> {}
-            default -> {
-                if (result < 0) {
-                    throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
-                }
-            }
+        boolean mayPass = switch (-result) {
+            case Constants.EAGAIN, Constants.EBUSY, Constants.ENOMEM -> true;
+            default -> result >= 0;
+        };
+        if (!mayPass) {
+            throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
         }
         if (result < written) {
             takeBack(transfer, written - Math.max(0, result));
@@ -192,8 +191,7 @@ final class UringTransport extends SocketTransport {
         int slot = (int) userData & (MOST_UNDER_WAY - 1);
         Transfer transfer = transfers[slot];
         if (transfer == null || userData != numbers[slot]) {
-            return; // of a send that was cancelled before it began: some kernels say nevertheless that they let go of
-            // it
+            return; // of a send that was cancelled before it began, and whose place has been given away since
         }
         if ((flags & Constants.IORING_CQE_F_NOTIF) == 0) {
             unanswered--;
