@@ -11,10 +11,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What the transports that use sendmsg have in common: the socket, and the plain send. */
-abstract sealed class SocketTransport implements Transport
-        permits CopyTransport, ZerocopyTransport, UringTransport, TlsTransport {
+abstract sealed class SocketTransport implements Transport permits CopyTransport, ReferringTransport, TlsTransport {
 
-    private static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
+    static final Logger LOG = LoggerFactory.getLogger(SocketTransport.class);
 
     final TcpSocket socket;
     final SendCounters counters;
@@ -60,26 +59,6 @@ abstract sealed class SocketTransport implements Transport
             counters.plain.add(taken);
         }
         return taken;
-    }
-
-    /** Once: the connection goes on by reference as soon as a frame is worth it. */
-    final void explainSmall(long meanBytes, Transports.Options options) {
-        if (meanBytes > 0 && counters.plainReason().isEmpty()) {
-            counters.plainReason("slices of " + meanBytes + " bytes are below zerocopy-threshold = "
-                    + options.thresholdBytes() + ", where copying is cheaper");
-        }
-    }
-
-    final void explainCopied(int inARow) {
-        explain("the last " + inARow
-                + " sends were copied by the kernel, as its notifications say (loopback, or a route "
-                + "without scatter-gather or checksum offload): plain sends are cheaper there");
-    }
-
-    /** Why the connection goes on with plain sends. */
-    final void explain(String reason) {
-        counters.plainReason(reason);
-        LOG.info("going on with plain sends: {}", reason);
     }
 
     @Override

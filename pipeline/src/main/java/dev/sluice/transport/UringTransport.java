@@ -12,14 +12,14 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code uring}: IORING_OP_SEND_ZC from registered buffers. A frame is handed over with one call, its header and each of its
- * stretches as operations that wait for each other (IOSQE_IO_LINK), each of which ends only when the socket has taken all of
- * it (MSG_WAITALL): the kernel waits for room in the socket, and nobody here is woken for a part. One frame at a time is
- * under way, since a send that ends early would let the next one overtake its rest.
+ * {@code uring}: IORING_OP_SEND_ZC from registered buffers. A frame is handed over with one call: its header and each of
+ * its stretches are operations of one chain (IOSQE_IO_LINK), which is tried at once (MSG_DONTWAIT) and ends where the
+ * socket is full, since an operation that took less than all (MSG_WAITALL) breaks it. So nothing waits in the kernel for
+ * room, where what comes behind could overtake it.
  *
  * <p>Each send completes twice: when the socket has taken it, and when the kernel has let go of the pages.
  */
-final class UringTransport extends SocketTransport {
+final class UringTransport extends ReferringTransport {
 
     /** Each may have two completions waiting. */
     private static final int MOST_UNDER_WAY = Rings.COMPLETIONS / 2;
@@ -27,11 +27,10 @@ final class UringTransport extends SocketTransport {
     /** Of one operation, whose length has 32 bits. */
     private static final long MOST_BYTES = 1L << 30;
 
-    private static final int FLAGS = Constants.MSG_WAITALL | Constants.MSG_NOSIGNAL;
+    private static final int FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_WAITALL | Constants.MSG_NOSIGNAL;
 
     private final Rings.Ring ring;
     private final Rings rings;
-    private final Transports.Options options;
     private final IoUring.Completions completions = this::completed;
 
     /** Not yet sent whole, by what the last {@link #send} said: whoever sends it will ask whether it is settled. */
@@ -39,13 +38,14 @@ final class UringTransport extends SocketTransport {
 
     // Operations under way, by the number that they carry.
     private final @Nullable Transfer[] transfers = new Transfer[MOST_UNDER_WAY];
+    private final int[] asked = new int[MOST_UNDER_WAY];
     private final int[] taken = new int[MOST_UNDER_WAY];
     private final boolean[] zerocopy = new boolean[MOST_UNDER_WAY];
     private final boolean[] copied = new boolean[MOST_UNDER_WAY];
 
     // The two completions come in any order.
     private final boolean[] answered = new boolean[MOST_UNDER_WAY];
-    private final boolean[] released = new boolean[MOST_UNDER_WAY];
+    private final boolean[] letGo = new boolean[MOST_UNDER_WAY];
 
     /** What each carries: its place here, and which of the ring's operations it is. */
     private final long[] numbers = new long[MOST_UNDER_WAY];
@@ -64,16 +64,16 @@ final class UringTransport extends SocketTransport {
     /** A send failed for want of memory, which is not the end of the connection. */
     private boolean refused;
 
+    /** The socket took less than it was asked to. */
+    private boolean full;
+
     private int failure;
-    private int copiedInARow;
     private boolean aborted;
-    private boolean plain;
 
     UringTransport(TcpSocket socket, Rings.Ring ring, Rings rings, Transports.Options options, SendCounters counters) {
-        super(socket, counters);
+        super(socket, options, counters);
         this.ring = ring;
         this.rings = rings;
-        this.options = options;
         for (int i = 0; i < MOST_UNDER_WAY; i++) {
             free[i] = i;
         }
@@ -101,6 +101,10 @@ final class UringTransport extends SocketTransport {
             if (transfer.leftBytes() == 0) {
                 return Progress.SENT;
             }
+            if (full) {
+                full = false;
+                return Progress.AWAIT_WRITABLE;
+            }
             boolean again = refused;
             refused = false;
             if (again && outstanding() > doneCount) {
@@ -115,15 +119,6 @@ final class UringTransport extends SocketTransport {
             submit(transfer);
             ring.uring().reap(completions);
         }
-    }
-
-    private boolean isWorth(Transfer transfer) {
-        long meanBytes = transfer.meanStretchBytes();
-        if (meanBytes > 0 && meanBytes >= options.thresholdBytes()) { // headers alone are never worth it
-            return !plain;
-        }
-        explainSmall(meanBytes, options);
-        return false;
     }
 
     @Override
@@ -144,9 +139,10 @@ final class UringTransport extends SocketTransport {
             int flags = FLAGS | (i + 1 < elements || cut ? Constants.MSG_MORE : 0);
             int slot = free[--freeCount];
             transfers[slot] = transfer;
+            asked[slot] = (int) bytes;
             taken[slot] = 0;
             answered[slot] = false;
-            released[slot] = false;
+            letGo[slot] = false;
             numbers[slot] = ring.next() * MOST_UNDER_WAY + slot;
             copied[slot] = false;
             transfer.sendIssued();
@@ -197,14 +193,14 @@ final class UringTransport extends SocketTransport {
             unanswered--;
             answered(slot, transfer, result);
             answered[slot] = true;
-            released[slot] |= (flags & Constants.IORING_CQE_F_MORE) == 0;
-        } else if (released[slot]) {
+            letGo[slot] |= (flags & Constants.IORING_CQE_F_MORE) == 0;
+        } else if (letGo[slot]) {
             return; // what was cancelled with the one that it waited for is notified, though its answer was the last
         } else {
             copied[slot] = (result & Constants.IORING_NOTIF_USAGE_ZC_COPIED) != 0;
-            released[slot] = true;
+            letGo[slot] = true;
         }
-        if (answered[slot] && released[slot]) {
+        if (answered[slot] && letGo[slot]) {
             done[doneCount++] = slot;
         }
     }
@@ -213,6 +209,7 @@ final class UringTransport extends SocketTransport {
     private void answered(int slot, Transfer transfer, int result) {
         if (result > 0) {
             taken[slot] = result;
+            full |= result < asked[slot];
             counters.sent.add(result);
             if (!zerocopy[slot]) {
                 counters.plain.add(result);
@@ -223,8 +220,9 @@ final class UringTransport extends SocketTransport {
             return;
         }
         switch (-result) {
-            // Not begun, since the one before ended early, or since the thread that asked for it has ended: once more.
-            case 0, Constants.ECANCELED, Constants.EINTR, Constants.EAGAIN -> {}
+            case 0, Constants.EAGAIN -> full = true;
+            // Not begun, since the one before ended early: once more.
+            case Constants.ECANCELED, Constants.EINTR -> {}
             case Constants.ENOBUFS, Constants.ENOMEM -> {
                 counters.noBuffers.add(1);
                 refused = true;
@@ -242,9 +240,7 @@ final class UringTransport extends SocketTransport {
     private void settle(int slot, Consumer<Transfer> to) {
         Transfer transfer = Objects.requireNonNull(transfers[slot]);
         if (zerocopy[slot] && taken[slot] > 0) {
-            counters.notifications.add(1);
-            (copied[slot] ? counters.copied : counters.byReference).add(taken[slot]);
-            copiedInARow = copied[slot] ? copiedInARow + 1 : 0;
+            released(taken[slot], 1, copied[slot]);
         }
         transfers[slot] = null;
         free[freeCount++] = slot;
@@ -262,10 +258,6 @@ final class UringTransport extends SocketTransport {
         ring.uring().reap(completions);
         while (doneCount > 0) {
             settle(done[--doneCount], to);
-        }
-        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
-            plain = true;
-            explainCopied(copiedInARow);
         }
     }
 

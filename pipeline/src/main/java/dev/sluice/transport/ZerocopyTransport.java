@@ -13,29 +13,19 @@ import java.util.function.Consumer;
  * memory until it says otherwise on the socket's error queue.
  *
  * <p>The flag is a wish. The kernel may copy and say so, refuse for want of memory (ENOBUFS), or be unable to reference
- * the mapping at all (EFAULT). Each has its counter and its fallback here; a connection that fell back to plain sends
- * stays with them, and the next one tries again.
+ * the mapping at all (EFAULT). Each has its counter and its fallback.
  */
-final class ZerocopyTransport extends SocketTransport {
+final class ZerocopyTransport extends ReferringTransport {
 
-    private final Transports.Options options;
     private final OutstandingSends outstanding = new OutstandingSends();
-    private boolean plain;
-    private int copiedInARow;
 
     ZerocopyTransport(TcpSocket socket, Transports.Options options, SendCounters counters) {
-        super(socket, counters);
-        this.options = options;
+        super(socket, options, counters);
     }
 
     @Override
     long sendSome(Transfer transfer) {
-        if (plain) {
-            return sendPlainly(transfer);
-        }
-        long meanBytes = transfer.meanStretchBytes();
-        if (meanBytes == 0 || meanBytes < options.thresholdBytes()) { // headers alone are never worth it
-            explainSmall(meanBytes, options);
+        if (!isWorth(transfer)) {
             return sendPlainly(transfer);
         }
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
@@ -70,24 +60,12 @@ final class ZerocopyTransport extends SocketTransport {
                 long before = outstanding.settledBytes();
                 outstanding.settle(socket.notificationFirst(), socket.notificationLast(), settled);
                 long bytes = outstanding.settledBytes() - before;
-                counters.notifications.add(1);
-                (copied ? counters.copied : counters.byReference).add(bytes);
                 // The kernel merges notifications when it is busy: one then speaks for all sends of its range.
-                int sends = socket.notificationLast() - socket.notificationFirst() + 1;
-                copiedInARow = copied ? copiedInARow + sends : 0;
+                released(bytes, socket.notificationLast() - socket.notificationFirst() + 1, copied);
             }
         } catch (LinuxException e) {
             throw new ConnectionLostException(e.errno());
         }
-        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
-            plain = true;
-            explainCopied(copiedInARow);
-        }
-    }
-
-    private void goPlain(String reason) {
-        plain = true;
-        explain(reason);
     }
 
     @Override

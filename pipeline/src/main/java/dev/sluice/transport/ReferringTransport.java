@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.SendCounters;
+
+/**
+ * What the transports that ask the kernel to send by reference have in common: when it is not worth asking. A connection
+ * that went over to plain sends stays with them; the next one tries again.
+ */
+abstract sealed class ReferringTransport extends SocketTransport permits ZerocopyTransport, UringTransport {
+
+    private final Transports.Options options;
+    private boolean plain;
+    private int copiedInARow;
+
+    ReferringTransport(TcpSocket socket, Transports.Options options, SendCounters counters) {
+        super(socket, counters);
+        this.options = options;
+    }
+
+    /** Whether the transfer is to be sent by reference, and not plainly. */
+    final boolean isWorth(Transfer transfer) {
+        if (plain) {
+            return false;
+        }
+        long meanBytes = transfer.meanStretchBytes();
+        if (meanBytes > 0 && meanBytes >= options.thresholdBytes()) { // headers alone are never worth it
+            return true;
+        }
+        if (meanBytes > 0 && counters.plainReason().isEmpty()) {
+            counters.plainReason("slices of " + meanBytes + " bytes are below zerocopy-threshold = "
+                    + options.thresholdBytes() + ", where copying is cheaper");
+        }
+        return false;
+    }
+
+    /** The kernel has let go of what it took by reference, and says whether it copied it after all. */
+    final void released(long bytes, int sends, boolean copied) {
+        counters.notifications.add(1);
+        (copied ? counters.copied : counters.byReference).add(bytes);
+        copiedInARow = copied ? copiedInARow + sends : 0;
+        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
+            goPlain("the last " + copiedInARow
+                    + " sends were copied by the kernel, as its notifications say (loopback, or a route "
+                    + "without scatter-gather or checksum offload): plain sends are cheaper there");
+        }
+    }
+
+    final void goPlain(String reason) {
+        plain = true;
+        counters.plainReason(reason);
+        LOG.info("going on with plain sends: {}", reason);
+    }
+}
