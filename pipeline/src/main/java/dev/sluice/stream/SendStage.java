@@ -523,12 +523,12 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             proceed();
         }
 
-        /** Whether the receiver has said all that it is waited for at the end. */
+        /**
+         * Whether the receiver has said all that it is waited for at the end. One that only closes its side may have been cut
+         * off from it before the END came there.
+         */
         private boolean isConfirmed() {
-            Connection last = link;
-            boolean gone = last == null || last.peerClosed();
-            boolean saidSo = !endAnnounced || outbox.isFinished() || gone;
-            return !session.framed() || (outbox.isDone() && saidSo);
+            return !session.framed() || (outbox.isDone() && (!endAnnounced || outbox.isFinished()));
         }
 
         /** Drops the connection, with the socket kept until everything outstanding is reaped. */
@@ -671,7 +671,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             } else if (failure == null
                     && endAnnounced
                     && outbox.isDone()
-                    && (link == null || link.transport.unacknowledgedBytes() == 0)) {
+                    && (link == null ? session.resumes() : link.transport.unacknowledgedBytes() == 0)) {
                 LOG.warn(
                         "the receiver has all frames, but for {} ms it has not acknowledged that the stream has ended",
                         drainTimeout.toMillis());

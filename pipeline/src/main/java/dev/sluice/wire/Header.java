@@ -56,7 +56,8 @@ import java.util.zip.CRC32C;
  * <p>A connection begins with the sender's HELLOs and the receiver's WELCOMEs, after {@link Authentication} where that is
  * asked for; then frames go one way and ACKs the other, and KEEP_ALIVE either way while there is nothing else to say. When
  * the receiver has acknowledged all ENDs, the sender says BYE: without it a receiver cannot know whether the sender heard
- * that, or will come back to ask.
+ * that, or will come back to ask. A receiver that closes its side instead of acknowledging them may have been cut off, and
+ * the sender connects again.
  * A file holds FRAME and END only.
  *
  * <p>An instance is a view of 64 bytes that belong to somebody else, and is not thread-safe.

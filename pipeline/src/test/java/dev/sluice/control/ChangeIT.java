@@ -7,12 +7,14 @@ import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
 import dev.sluice.wire.Greeting;
+import dev.sluice.wire.Header;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -190,7 +192,9 @@ class ChangeIT {
 
     @Test
     void aReceiverThatReadsNothingHoldsAChangeUpForTheDrainTimeOut() throws Exception {
-        try (ServerSocket stalled = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        try (ServerSocket stalled = new ServerSocket()) {
+            stalled.setReceiveBufferSize(1 << 16);
+            stalled.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 1);
             String waits =
                     "sinks.waits { type = tcp, from = fpga, connect = \"127.0.0.1:%d\", send-buffer = 64KiB, reconnect-min = 10ms }%n"
                             .formatted(stalled.getLocalPort());
@@ -331,7 +335,9 @@ class ChangeIT {
             Greeting.answer(again);
             Thread.ofPlatform().daemon().start(() -> {
                 try (again) {
-                    FramedStream.read(again.getInputStream()); // to the END
+                    FramedStream.read(again.getInputStream());
+                    Greeting.finish(again, List.of(0));
+                    again.getInputStream().readNBytes(Header.BYTES); // BYE
                 } catch (IOException e) {
                     throw new UncheckedIOException(e);
                 }

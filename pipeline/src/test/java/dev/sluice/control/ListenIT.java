@@ -129,7 +129,9 @@ class ListenIT {
             try {
                 Greeting.answer(socket);
                 FramedStream read = FramedStream.read(new BufferedInputStream(socket.getInputStream()), frames::set);
-                socket.shutdownOutput(); // instead of acknowledging it
+                if (read.end() == FramedStream.End.ANNOUNCED) {
+                    Greeting.finish(socket, List.of(0));
+                }
                 return read;
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

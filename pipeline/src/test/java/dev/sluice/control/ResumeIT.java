@@ -29,6 +29,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -423,6 +424,33 @@ final class ResumeIT {
                         .isEqualTo(Header.BYTES);
                 header.validate(1 << Header.TYPE_BYE);
                 assertThat(socket.getInputStream().read()).isEqualTo(-1);
+            }
+            wellEnded(system);
+        }
+    }
+
+    /** Also without acknowledgements of frames: whoever stands between them may have taken what the receiver never got. */
+    @Test
+    void anEndThatTheReceiverDidNotAcknowledgeIsAnnouncedAgain() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            PipelineSystem system = start(source("frames = 3"), sink(server.getLocalPort(), "fpga", "delivery = live"));
+            FramedStream first;
+            try (Socket socket = server.accept()) {
+                Greeting.answer(socket);
+                first = FramedStream.read(socket.getInputStream());
+                assertThat(first.end()).isEqualTo(FramedStream.End.ANNOUNCED);
+            }
+            try (Socket socket = server.accept()) {
+                Greeting.answer(socket, new Progress(false, false, new Place(3, first.next()), 0, first.bytes()));
+                FramedStream again = FramedStream.read(socket.getInputStream());
+                assertThat(again.end()).isEqualTo(FramedStream.End.ANNOUNCED);
+                assertThat(again.frames()).isZero();
+                Greeting.finish(socket, List.of(0));
+                byte[] bytes = new byte[Header.BYTES];
+                Header header = new Header(MemorySegment.ofArray(bytes));
+                assertThat(socket.getInputStream().readNBytes(bytes, 0, Header.BYTES))
+                        .isEqualTo(Header.BYTES);
+                header.validate(1 << Header.TYPE_BYE);
             }
             wellEnded(system);
         }

@@ -451,7 +451,11 @@ class ShapesIT {
                 () -> {
                     try (Socket socket = server.accept()) {
                         int count = Greeting.answer(socket);
-                        return read(new DataInputStream(socket.getInputStream()), count, slow);
+                        Map<Integer, Received> received =
+                                read(new DataInputStream(socket.getInputStream()), count, slow);
+                        Greeting.finish(socket, received.keySet());
+                        socket.getInputStream().readNBytes(Header.BYTES); // BYE
+                        return received;
                     } catch (IOException e) {
                         throw new AssertionError(e);
                     }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Collection;
 
 /** What the ends of a connection say before the first frame, for tests that are one of them. */
 public final class Greeting {
@@ -47,6 +48,16 @@ public final class Greeting {
         }
         socket.getOutputStream().write(welcome.toByteArray());
         return streams;
+    }
+
+    /** As a receiver that has read the ENDs of these streams. */
+    public static void finish(Socket socket, Collection<Integer> streams) throws IOException {
+        byte[] bytes = new byte[Header.BYTES];
+        Header header = new Header(MemorySegment.ofArray(bytes));
+        for (int stream : streams) {
+            header.progress(Header.TYPE_ACK, stream, new Progress(false, true, Place.START, 0, 0));
+            socket.getOutputStream().write(bytes);
+        }
     }
 
     /** As an end that may have the key; what the other end sent meanwhile, to its last byte. */
