@@ -75,6 +75,17 @@ public final class Settings {
         return within(key, least, most, read(key, "a size such as 4096, 4KiB or 1MB", Settings::sizeBytes, least));
     }
 
+    /** A size in bytes, at least {@code least}; or a word, which stands for {@code meaning}. */
+    public long bytesOr(String word, long meaning, String key, long least) {
+        ConfigValue value = value(key);
+        if (value != null && word.equals(value.unwrapped())) {
+            asked.add(key);
+            return meaning;
+        }
+        String expected = word + ", or a size such as 4096, 4KiB or 1MB";
+        return within(key, least, Long.MAX_VALUE, read(key, expected, Settings::sizeBytes, least));
+    }
+
     /** A whole number from {@code least} to {@code most}. */
     public long count(String key, long least, long most) {
         return within(key, least, most, read(key, "a whole number", Settings::wholeNumber, least));

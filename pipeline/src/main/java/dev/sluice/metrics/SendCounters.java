@@ -27,21 +27,26 @@ public final class SendCounters {
 
     private volatile String plainReason = "";
     private volatile String transport = "";
-    private volatile String insteadReason = "";
+    private volatile String transportReason = "";
 
     /** What frames are sent over now: {@code uring}, {@code zerocopy} or {@code copy}; empty before a connection. */
     public String transport() {
         return transport;
     }
 
-    /** Why it is not the one that was asked for, or empty. */
-    public String insteadReason() {
-        return insteadReason;
+    /** Why it is this one, where nobody asked for it; or empty. */
+    public String transportReason() {
+        return transportReason;
     }
 
-    public void transport(String name, String instead) {
+    /** The transport, with the reason. */
+    public String chosen() {
+        return transport + (transportReason.isEmpty() ? "" : ", " + transportReason);
+    }
+
+    public void transport(String name, String reason) {
         transport = name;
-        insteadReason = instead;
+        transportReason = reason;
     }
 
     /** Why sends are plain now, or empty while they go by reference. */

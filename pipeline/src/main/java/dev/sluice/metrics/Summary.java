@@ -147,7 +147,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
                     counters.handshakesFailed.value(),
                     counters.restarts.value(),
                     counters.diskFull.value(),
-                    send.transport() + (send.insteadReason().isEmpty() ? "" : ", " + send.insteadReason()),
+                    send.chosen(),
                     send.plainReason(),
                     counters.toFile());
         }

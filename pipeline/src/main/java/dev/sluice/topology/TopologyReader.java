@@ -487,8 +487,9 @@ public final class TopologyReader {
             settings.problem("transport", "is zerocopy, and tls encrypts, which copies; leave one of them out");
         }
         Transports.Options transport = new Transports.Options(
-                settings.choice("transport", TransportChoice.class), settings.bytes("zerocopy-threshold", 0), (int)
-                        settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
+                settings.choice("transport", TransportChoice.class),
+                settings.bytesOr("auto", Transports.Options.MEASURED, "zerocopy-threshold", 0),
+                (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
         int sendBufferBytes = (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE);
         if (!listens || connects) {
             forTheOther(settings, listens ? List.of() : LISTEN_ONLY, "listen");

@@ -4,10 +4,16 @@ package dev.sluice.transport;
 import dev.sluice.linux.LinuxException;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Picks the transports of one sink's connections. A connection begins with what copies, over which its ends agree on what
@@ -20,15 +26,40 @@ public final class Transports implements AutoCloseable {
      *
      * @param choice what the user wrote
      * @param thresholdBytes a frame whose stretches are shorter than this on average is sent plainly: pinning pages
-     *     costs more than copying a few bytes
+     *     costs more than copying a few bytes; {@link #MEASURED} to find out on this machine
      * @param plainAfterCopied after this many sends in a row that the kernel says it copied the connection goes on with plain
      *     sends; 0 never does
      */
-    public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {}
+    public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {
+
+        /** A threshold that is measured when the first connection is made. */
+        public static final long MEASURED = -1;
+
+        Options threshold(long bytes) {
+            return new Options(choice, bytes, plainAfterCopied);
+        }
+    }
+
+    private static final Logger LOG = LoggerFactory.getLogger(Transports.class);
+
+    /** Nothing is too short, and nothing copied too often. */
+    private static final Options ALWAYS = new Options(TransportChoice.AUTO, 0, 0);
+
+    /** The first Linux that joins the notifications of several sends, without which they cost more than MSG_ZEROCOPY's. */
+    private static final int JOINING_MAJOR = 6;
+
+    private static final int JOINING_MINOR = 10;
+
+    private static final Pattern RELEASE = Pattern.compile("([0-9]{1,4})(?:\\.([0-9]{1,4}))?");
 
     private final Options options;
     private final SendCounters counters;
     private final Rings rings;
+    private final List<MemorySegment> memory;
+
+    // By kind: from how many bytes on sends go by reference.
+    private long zerocopyBytes = Options.MEASURED;
+    private long uringBytes = Options.MEASURED;
 
     /**
      * For connections that send from some memory.
@@ -39,6 +70,7 @@ public final class Transports implements AutoCloseable {
     public Transports(Options options, List<MemorySegment> memory, SendCounters counters) {
         this.options = options;
         this.counters = counters;
+        this.memory = memory;
         rings = new Rings(memory);
     }
 
@@ -62,35 +94,104 @@ public final class Transports implements AutoCloseable {
      *
      * @param opened of {@link #open}; not to be used any more if another takes its place
      */
-    public Transport forFrames(Transport opened) {
+    public synchronized Transport forFrames(Transport opened) {
         if (!(opened instanceof CopyTransport plain)) {
             return opened;
         }
-        if (options.choice() == TransportChoice.COPY) {
-            counters.plainReason("transport = copy");
-            counters.transport("copy", "");
-            return opened;
+        Transport chosen = switch (options.choice()) {
+            case AUTO -> best(plain);
+            case COPY -> copy(plain, "transport = copy", "");
+            case ZEROCOPY -> zerocopy(plain, "");
+            case URING -> uring(plain, "", "instead of uring: ");
+        };
+        LOG.info("sending over {}", counters.chosen());
+        return chosen;
+    }
+
+    private Transport best(CopyTransport opened) {
+        if (isOfThisMachine(opened.socket)) {
+            String reason = "the receiver is on this machine, where the kernel copies whatever it is asked";
+            return copy(opened, "transport = auto", reason);
         }
-        String instead = "";
-        if (options.choice() == TransportChoice.URING) {
-            try {
-                Rings.Ring ring = rings.take();
-                counters.transport("uring", "");
-                counters.plainReason("");
-                return new UringTransport(plain.socket, ring, rings, options, counters);
-            } catch (Rings.UnavailableException e) {
-                instead = "instead of uring: " + e.getMessage();
-            }
+        if (!joinsNotifications(System.getProperty("os.version", ""))) {
+            return zerocopy(
+                    opened,
+                    "since this kernel notifies of each send by io_uring alone (Linux 6.10 and later join them)");
         }
-        int refused = -plain.socket.enableZerocopy();
+        return uring(opened, "since this kernel can, and joins the notifications", "since there is no uring: ");
+    }
+
+    /** @param release of the kernel, such as 6.12.9-arm64 */
+    static boolean joinsNotifications(String release) {
+        Matcher numbers = RELEASE.matcher(release);
+        if (!numbers.lookingAt()) {
+            return false; // the safe guess
+        }
+        int major = Integer.parseInt(numbers.group(1));
+        int minor = numbers.group(2) == null ? 0 : Integer.parseInt(numbers.group(2));
+        return major > JOINING_MAJOR || (major == JOINING_MAJOR && minor >= JOINING_MINOR);
+    }
+
+    private static boolean isOfThisMachine(TcpSocket socket) {
+        try {
+            InetAddress peer = socket.peerAddress().getAddress();
+            return peer.isLoopbackAddress() || peer.equals(socket.localAddress().getAddress());
+        } catch (LinuxException e) {
+            return false; // the connection is gone, as whoever uses it will see
+        }
+    }
+
+    private Transport copy(CopyTransport opened, String plainReason, String reason) {
+        counters.plainReason(plainReason);
+        counters.transport("copy", reason);
+        return opened;
+    }
+
+    private Transport uring(CopyTransport opened, String reason, String instead) {
+        try {
+            Rings.Ring ring = rings.take();
+            counters.transport("uring", reason);
+            counters.plainReason("");
+            uringBytes = threshold(uringBytes, "uring", this::uringAlways);
+            return new UringTransport(opened.socket, ring, rings, options.threshold(uringBytes), counters);
+        } catch (Rings.UnavailableException e) {
+            return zerocopy(opened, instead + e.getMessage());
+        }
+    }
+
+    private Transport zerocopy(CopyTransport opened, String reason) {
+        int refused = -opened.socket.enableZerocopy();
         if (refused != 0) {
-            counters.plainReason("the socket refuses SO_ZEROCOPY: " + LinuxException.describe(refused));
-            counters.transport("copy", instead);
-            return opened;
+            return copy(opened, "the socket refuses SO_ZEROCOPY: " + LinuxException.describe(refused), reason);
         }
         counters.plainReason("");
-        counters.transport("zerocopy", instead);
-        return new ZerocopyTransport(plain.socket, options, counters);
+        counters.transport("zerocopy", reason);
+        zerocopyBytes = threshold(zerocopyBytes, "zerocopy", Transports::zerocopyAlways);
+        return new ZerocopyTransport(opened.socket, options.threshold(zerocopyBytes), counters);
+    }
+
+    private long threshold(long known, String kind, Crossover.Maker byReference) {
+        if (options.thresholdBytes() != Options.MEASURED) {
+            return options.thresholdBytes();
+        }
+        if (known != Options.MEASURED) {
+            return known;
+        }
+        Crossover.Result result = Crossover.measure(memory, byReference);
+        LOG.info("{} from {} bytes on ({}), below that plain sends", kind, result.bytes(), result.how());
+        return result.bytes();
+    }
+
+    private static Transport zerocopyAlways(TcpSocket socket) throws IOException {
+        int refused = -socket.enableZerocopy();
+        if (refused != 0) {
+            throw new LinuxException("SO_ZEROCOPY", refused);
+        }
+        return new ZerocopyTransport(socket, ALWAYS, new SendCounters());
+    }
+
+    private Transport uringAlways(TcpSocket socket) throws IOException {
+        return new UringTransport(socket, rings.take(), rings, ALWAYS, new SendCounters());
     }
 
     /** The memory is no longer registered, but for what is still sent from it. */

@@ -166,7 +166,8 @@ final class TopologyReaderTest {
                         Duration.ofSeconds(15),
                         null,
                         null));
-        assertThat(tcp(topology).transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
+        assertThat(tcp(topology).transport())
+                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
 
@@ -458,7 +459,8 @@ final class TopologyReaderTest {
         assertThat(sink.port()).isEqualTo(7000);
         assertThat(sink.receivers()).isEqualTo(1);
         assertThat(sink.session().framing()).isEqualTo(Framing.SLUICE);
-        assertThat(sink.transport()).isEqualTo(new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16));
+        assertThat(sink.transport())
+                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16));
         assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
         assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
     }

@@ -71,7 +71,7 @@ final class UringTransportTest {
 
     private Transport open() {
         Transport transport = transports.forFrames(transports.open(loopback.socket(), null));
-        assertThat(counters.transport()).as(counters.insteadReason()).isEqualTo("uring");
+        assertThat(counters.transport()).as(counters.transportReason()).isEqualTo("uring");
         return transport;
     }
 
@@ -326,7 +326,7 @@ final class UringTransportTest {
                         new Transports.Options(TransportChoice.URING, 0, 0), List.of(mapped.segment()), counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             assertThat(counters.transport()).isEqualTo("zerocopy");
-            assertThat(counters.insteadReason()).startsWith("instead of uring: ");
+            assertThat(counters.transportReason()).startsWith("instead of uring: ");
             Transfer transfer = new Transfer(0);
             transfer.add(mapped.segment().address(), 1000);
             assertThat(transport.send(transfer)).isEqualTo(Transport.Progress.SENT);

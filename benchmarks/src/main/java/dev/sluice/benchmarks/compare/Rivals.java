@@ -45,6 +45,7 @@ final class Rivals {
                 new Rival(WRITE, Kind.COPYING, WRITE, Runtime.C, List.of("send_write")),
                 new Rival(ZEROCOPY, Kind.BY_REFERENCE, ZEROCOPY, Runtime.C, List.of("send_zerocopy")),
                 new Rival(SENDFILE, Kind.BY_REFERENCE, SENDFILE, Runtime.C, List.of("send_file")),
+                new Rival("c-splice", Kind.BY_REFERENCE, SENDFILE, Runtime.C, List.of("send_splice")),
                 new Rival(URING, Kind.BY_REFERENCE, URING, Runtime.C, List.of("send_uring")),
                 jvm("java-nio", Kind.COPYING, WRITE),
                 jvm("java-transfer-to", Kind.BY_REFERENCE, SENDFILE),
