@@ -97,7 +97,7 @@ public final class Environment {
 
     private boolean sendsByReference(String source) {
         return topology.sinks().stream()
-                .anyMatch(sink -> sink instanceof Topology.TcpSink tcp
+                .anyMatch(sink -> sink instanceof Topology.SocketSink tcp
                         && tcp.transport().choice() != TransportChoice.COPY
                         && topology.streams(sink.name()).stream()
                                 .anyMatch(stream -> stream.source().equals(source)));

@@ -9,6 +9,9 @@ public final class Constants {
     public static final int O_RDWR = 2;
     public static final int O_NONBLOCK = 0x800;
     public static final int O_CLOEXEC = 0x80000;
+    public static final int F_SETPIPE_SZ = 1031;
+    public static final int SPLICE_F_NONBLOCK = 0x2;
+    public static final int SPLICE_F_MORE = 0x4;
 
     // <sys/mman.h>
     public static final int PROT_READ = 1;

@@ -65,6 +65,10 @@ public final class Libc {
     private static final MethodHandle SETSOCKOPT = function("setsockopt", INT, INT, INT, POINTER, INT);
     private static final MethodHandle SENDMSG = sized("sendmsg", INT, POINTER, INT);
     private static final MethodHandle RECVMSG = sized("recvmsg", INT, POINTER, INT);
+    private static final MethodHandle PIPE = function("pipe2", POINTER, INT);
+    private static final MethodHandle FCNTL = variadic("fcntl", 2, INT, INT, INT);
+    private static final MethodHandle VMSPLICE = sized("vmsplice", INT, POINTER, SIZE_T, INT);
+    private static final MethodHandle SPLICE = sized("splice", INT, POINTER, INT, POINTER, SIZE_T, INT);
     private static final MethodHandle IO_URING_SETUP = systemCall(LONG, INT, POINTER);
     private static final MethodHandle IO_URING_ENTER = systemCall(LONG, INT, INT, INT, INT, POINTER, SIZE_T);
     private static final MethodHandle IO_URING_REGISTER = systemCall(LONG, INT, INT, POINTER, INT);
@@ -319,6 +323,42 @@ public final class Libc {
     static long recvmsg(int fd, MemorySegment message, int flags) {
         try {
             return (long) RECVMSG.invokeExact(fd, message, flags);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** pipe2(2): two descriptors, to read from and to write to. */
+    static int pipe(MemorySegment descriptors, int flags) {
+        try {
+            return (int) (long) PIPE.invokeExact(descriptors, flags);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** fcntl(2) with an int. */
+    static int fcntl(int fd, int command, int argument) {
+        try {
+            return (int) (long) FCNTL.invokeExact(fd, command, argument);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** vmsplice(2) of the memory that so many iovec elements name: bytes. */
+    static long vmsplice(int pipe, long iovecAddress, int count, int flags) {
+        try {
+            return (long) VMSPLICE.invokeExact(pipe, MemorySegment.ofAddress(iovecAddress), (long) count, flags);
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** splice(2) between descriptors that have no position: bytes. */
+    static long splice(int from, int to, long bytes, int flags) {
+        try {
+            return (long) SPLICE.invokeExact(from, MemorySegment.NULL, to, MemorySegment.NULL, bytes, flags);
         } catch (Throwable t) {
             throw bug(t);
         }

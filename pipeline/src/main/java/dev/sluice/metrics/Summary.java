@@ -184,11 +184,12 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
     public String text() {
         StringBuilder text = new StringBuilder();
         boolean named = sources.size() > 1 || sinks.size() > 1;
+        boolean spliced = sinks.stream().anyMatch(sink -> sink.transport().equals("splice"));
         for (SourceSummary source : sources) {
             if (named) {
                 line(text, "source", "%s", source.name());
             }
-            text(text, source);
+            text(text, source, spliced);
         }
         for (SinkSummary sink : sinks) {
             if (named) {
@@ -199,7 +200,7 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
         return text.toString();
     }
 
-    private static void text(StringBuilder text, SourceSummary source) {
+    private static void text(StringBuilder text, SourceSummary source, boolean spliced) {
         line(text, "acquired", "%,d frames, %,d bytes", source.frames(), source.acquiredBytes());
         double starvedSeconds = source.starved().toNanos() / 1e9;
         if (source.lossKnown()) {
@@ -223,8 +224,9 @@ public record Summary(Duration elapsed, List<SourceSummary> sources, List<SinkSu
             line(
                     text,
                     "quarantined",
-                    "%,d buffers came back while they were still in use; the driver waited",
-                    source.quarantines());
+                    "%,d buffers came back while they were still in use; the driver waited%s",
+                    source.quarantines(),
+                    spliced ? ", as transport = splice means it to" : "");
         }
         if (source.framesLeft() > 0) {
             line(text, "left", "%,d frames were filled, but not sent before the end", source.framesLeft());

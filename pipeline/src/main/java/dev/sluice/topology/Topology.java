@@ -172,6 +172,17 @@ public record Topology(
      */
     public record Input(Node node, List<String> from, WhenFull whenFull, int queue, int firstStreamId) {}
 
+    /** {@code type = tcp}. */
+    public sealed interface SocketSink extends Sink {
+        @Override
+        Session session();
+
+        Transports.Options transport();
+
+        /** SO_SNDBUF; 0 leaves it to the kernel. */
+        int sendBufferBytes();
+    }
+
     /**
      * {@code type = tcp} that connects.
      *
@@ -187,7 +198,7 @@ public record Topology(
             int sendBufferBytes,
             Duration connectTimeout,
             Backoff backoff)
-            implements Sink {}
+            implements SocketSink {}
 
     /**
      * {@code type = tcp} that is connected to.
@@ -207,7 +218,7 @@ public record Topology(
             Session session,
             Transports.Options transport,
             int sendBufferBytes)
-            implements Sink {
+            implements SocketSink {
 
         /** Whether a receiver may be at this address. */
         public boolean allows(InetAddress peer) {

@@ -39,6 +39,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -67,6 +68,8 @@ public final class TopologyReader {
 
     private static final List<String> CONNECT_ONLY =
             List.of("connect-timeout", "reconnect-min", "reconnect-max", "reconnect-jitter");
+    private static final Set<TransportChoice> REFERRING =
+            EnumSet.of(TransportChoice.ZEROCOPY, TransportChoice.URING, TransportChoice.SPLICE);
     private static final List<String> LISTEN_ONLY = List.of("receivers", "allow");
     private static final List<String> FRAMED_ONLY =
             List.of("delivery", "checksums", "handshake-timeout", "peer-timeout", "auth");
@@ -483,13 +486,14 @@ public final class TopologyReader {
         Session session = session(settings, listens && !connects);
         if (session.tls() != null
                 && settings.written("transport")
-                && settings.choice("transport", TransportChoice.class) == TransportChoice.ZEROCOPY) {
-            settings.problem("transport", "is zerocopy, and tls encrypts, which copies; leave one of them out");
+                && REFERRING.contains(settings.choice("transport", TransportChoice.class))) {
+            settings.problem("transport", "sends by reference, and tls encrypts, which copies; leave one of them out");
         }
         Transports.Options transport = new Transports.Options(
                 settings.choice("transport", TransportChoice.class),
                 settings.bytesOr("auto", Transports.Options.MEASURED, "zerocopy-threshold", 0),
-                (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE));
+                (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE),
+                session.resumes());
         int sendBufferBytes = (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE);
         if (!listens || connects) {
             forTheOther(settings, listens ? List.of() : LISTEN_ONLY, "listen");
@@ -677,9 +681,37 @@ public final class TopologyReader {
                 drainTimeout,
                 restarts,
                 pekko);
-        topology.sinks().forEach(sink -> checkQueue(topology, sink));
+        topology.sinks().forEach(sink -> {
+            checkQueue(topology, sink);
+            checkSplice(topology, sink);
+        });
         checkFiles();
         return topology;
+    }
+
+    /** It never says when the kernel is done with a buffer, so something else must. */
+    private void checkSplice(Topology topology, Topology.Sink sink) {
+        if (!(sink instanceof Topology.SocketSink socket)
+                || socket.transport().choice() != TransportChoice.SPLICE
+                || socket.transport().held()) {
+            return;
+        }
+        for (Topology.Stream stream : topology.streams(sink.name())) {
+            for (Topology.Source source : topology.sources()) {
+                boolean looksItself = source instanceof Topology.Driver || source instanceof Topology.Replay;
+                if (source.name().equals(stream.source()) && !looksItself) {
+                    problems.addKey(
+                            sink.input().node().origin(),
+                            List.of("sluice", "sinks", sink.name(), "transport"),
+                            "sinks." + sink.name()
+                                    + ".transport is splice, which never says when the kernel is done with a "
+                                    + "buffer of sources." + source.name()
+                                    + ": write delivery = resume, so that the receiver does, or transport = auto; only a "
+                                    + "driver looks itself, and only a replay never changes");
+                    return;
+                }
+            }
+        }
     }
 
     /** What waits in a queue is not the DMA engine's, nor anybody else's. */

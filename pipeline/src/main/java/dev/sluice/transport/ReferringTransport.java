@@ -8,7 +8,8 @@ import dev.sluice.metrics.SendCounters;
  * What the transports that ask the kernel to send by reference have in common: when it is not worth asking. A connection
  * that went over to plain sends stays with them; the next one tries again.
  */
-abstract sealed class ReferringTransport extends SocketTransport permits ZerocopyTransport, UringTransport {
+abstract sealed class ReferringTransport extends SocketTransport
+        permits ZerocopyTransport, UringTransport, SpliceTransport {
 
     private final Transports.Options options;
     private boolean plain;

@@ -52,7 +52,12 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
     abstract long sendSome(Transfer transfer) throws IOException;
 
     final long sendPlainly(Transfer transfer) {
-        long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), 0);
+        return sendPlainly(transfer, transfer.iovecCount(), 0);
+    }
+
+    /** Only so many of the next elements. */
+    final long sendPlainly(Transfer transfer, int elements, int flags) {
+        long taken = socket.send(transfer.iovecAddress(), elements, flags);
         if (taken > 0) {
             transfer.advance(taken);
             counters.sent.add(taken);

@@ -28,6 +28,7 @@ public final class Transfer {
     private int next;
     private long leftBytes;
     private long totalBytes;
+    private int headers;
     private long headerBytes;
     private int outstanding;
 
@@ -46,12 +47,17 @@ public final class Transfer {
         next = 0;
         leftBytes = 0;
         totalBytes = 0;
+        headers = 0;
         headerBytes = 0;
     }
 
-    /** Adds a header, which does not count when it is judged whether the payload is worth sending by reference. */
+    /**
+     * Adds a header, in front of all that is none. It does not count when it is judged whether the payload is worth sending
+     * by reference.
+     */
     public void addHeader(long address, long lengthBytes) {
         add(address, lengthBytes);
+        headers++;
         headerBytes += lengthBytes;
     }
 
@@ -87,7 +93,7 @@ public final class Transfer {
 
     /** Mean length of the payload's stretches of memory: sending by reference costs per stretch, copying per byte. */
     long meanStretchBytes() {
-        int stretches = headerBytes > 0 ? count - 1 : count;
+        int stretches = count - headers;
         return stretches == 0 ? 0 : (totalBytes - headerBytes) / stretches;
     }
 
@@ -120,6 +126,11 @@ public final class Transfer {
     /** Bytes of that element. */
     long nextLength(int i) {
         return Iovec.length(iovecs, next + i);
+    }
+
+    /** Whether that element is one, or the rest of one. */
+    boolean nextIsHeader(int i) {
+        return next + i < headers;
     }
 
     /** Elements for the next send. */

@@ -10,5 +10,7 @@ public enum TransportChoice {
     /** MSG_ZEROCOPY. */
     ZEROCOPY,
     /** io_uring, from buffers that are registered once. */
-    URING
+    URING,
+    /** By way of a pipe; nobody says when the kernel is done with the memory. */
+    SPLICE
 }

@@ -2,6 +2,7 @@
 package dev.sluice.transport;
 
 import dev.sluice.linux.LinuxException;
+import dev.sluice.linux.SplicePipe;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
@@ -29,21 +30,22 @@ public final class Transports implements AutoCloseable {
      *     costs more than copying a few bytes; {@link #MEASURED} to find out on this machine
      * @param plainAfterCopied after this many sends in a row that the kernel says it copied the connection goes on with plain
      *     sends; 0 never does
+     * @param held whether all that is sent is held until the receiver has acknowledged it
      */
-    public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {
+    public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied, boolean held) {
 
         /** A threshold that is measured when the first connection is made. */
         public static final long MEASURED = -1;
 
         Options threshold(long bytes) {
-            return new Options(choice, bytes, plainAfterCopied);
+            return new Options(choice, bytes, plainAfterCopied, held);
         }
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(Transports.class);
 
     /** Nothing is too short, and nothing copied too often. */
-    private static final Options ALWAYS = new Options(TransportChoice.AUTO, 0, 0);
+    private static final Options ALWAYS = new Options(TransportChoice.AUTO, 0, 0, false);
 
     /** The first Linux that joins the notifications of several sends, without which they cost more than MSG_ZEROCOPY's. */
     private static final int JOINING_MAJOR = 6;
@@ -60,6 +62,7 @@ public final class Transports implements AutoCloseable {
     // By kind: from how many bytes on sends go by reference.
     private long zerocopyBytes = Options.MEASURED;
     private long uringBytes = Options.MEASURED;
+    private long spliceBytes = Options.MEASURED;
 
     /**
      * For connections that send from some memory.
@@ -90,7 +93,7 @@ public final class Transports implements AutoCloseable {
 
     /**
      * What frames are sent over. A transport that cannot be had gives way to the next one, with the reason in the
-     * counters: {@code uring} to {@code zerocopy}, and that to {@code copy}.
+     * counters: {@code uring} and {@code splice} to {@code zerocopy}, and that to {@code copy}.
      *
      * @param opened of {@link #open}; not to be used any more if another takes its place
      */
@@ -103,15 +106,16 @@ public final class Transports implements AutoCloseable {
             case COPY -> copy(plain, "transport = copy", "");
             case ZEROCOPY -> zerocopy(plain, "");
             case URING -> uring(plain, "", "instead of uring: ");
+            case SPLICE -> splice(plain);
         };
-        LOG.info("sending over {}", counters.chosen());
+        String reason = counters.plainReason();
+        LOG.info("sending over {}{}", counters.chosen(), reason.isEmpty() ? "" : ": " + reason);
         return chosen;
     }
 
     private Transport best(CopyTransport opened) {
         if (isOfThisMachine(opened.socket)) {
-            String reason = "the receiver is on this machine, where the kernel copies whatever it is asked";
-            return copy(opened, "transport = auto", reason);
+            return copy(opened, "the receiver is on this machine, where the kernel copies whatever it is asked", "");
         }
         if (!joinsNotifications(System.getProperty("os.version", ""))) {
             return zerocopy(
@@ -170,6 +174,19 @@ public final class Transports implements AutoCloseable {
         return new ZerocopyTransport(opened.socket, options.threshold(zerocopyBytes), counters);
     }
 
+    private Transport splice(CopyTransport opened) {
+        try {
+            spliceBytes = threshold(spliceBytes, "splice", this::spliceAlways);
+            SplicePipe pipe = SplicePipe.open();
+            counters.transport("splice", "");
+            counters.plainReason("");
+            Options found = options.threshold(spliceBytes);
+            return new SpliceTransport(opened.socket, pipe, memory, options.held(), found, counters);
+        } catch (LinuxException e) {
+            return zerocopy(opened, "instead of splice: " + e.getMessage());
+        }
+    }
+
     private long threshold(long known, String kind, Crossover.Maker byReference) {
         if (options.thresholdBytes() != Options.MEASURED) {
             return options.thresholdBytes();
@@ -188,6 +205,10 @@ public final class Transports implements AutoCloseable {
             throw new LinuxException("SO_ZEROCOPY", refused);
         }
         return new ZerocopyTransport(socket, ALWAYS, new SendCounters());
+    }
+
+    private Transport spliceAlways(TcpSocket socket) throws IOException {
+        return new SpliceTransport(socket, SplicePipe.open(), memory, false, ALWAYS, new SendCounters());
     }
 
     private Transport uringAlways(TcpSocket socket) throws IOException {

@@ -89,15 +89,17 @@ final class Round {
                     + (long) (lineBytesPerSecond * (0.5 + random.nextDouble())) + ", short-frames = "
                     + (random.nextBoolean() ? 0.2 : 0) + ", seed = " + seed;
         }
-        String[] transports = {
-            "auto",
-            "copy",
-            "zerocopy, zerocopy-threshold = 0, plain-after-copied = 0",
-            "uring, zerocopy-threshold = 0, plain-after-copied = 0"
-        };
+        List<String> transports = new ArrayList<>(List.of(
+                "auto",
+                "copy",
+                "zerocopy, zerocopy-threshold = 0, plain-after-copied = 0",
+                "uring, zerocopy-threshold = 0, plain-after-copied = 0"));
+        if (resumes) {
+            transports.add("splice, zerocopy-threshold = 0");
+        }
         String[] policies = {"block", "block", "drop-newest", "drop-oldest"};
         sinkSettings = "delivery = " + (resumes ? "resume" : "live") + ", checksums = true, peer-timeout = 1s, "
-                + "handshake-timeout = 1s, transport = " + transports[random.nextInt(transports.length)]
+                + "handshake-timeout = 1s, transport = " + transports.get(random.nextInt(transports.size()))
                 + (replays ? "" : ", when-full = " + policies[random.nextInt(policies.length)] + ", queue = 1")
                 + (random.nextBoolean() ? ", send-buffer = 32KiB" : "")
                 + (listens ? "" : ", reconnect-min = 5ms, reconnect-max = 100ms");

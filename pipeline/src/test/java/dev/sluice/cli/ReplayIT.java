@@ -86,10 +86,12 @@ class ReplayIT {
         }
     }
 
-    @Test
-    void deliversTheSameBytesWhereEverySendIsZeroCopy() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {"zerocopy", "splice"})
+    void deliversTheSameBytesWhereEverySendIsByReference(String transport) throws IOException {
         try (RawReceiver receiver = RawReceiver.start(folder.resolve("out"))) {
-            String sink = "framing = raw, transport = zerocopy, zerocopy-threshold = 0, plain-after-copied = 0";
+            String sink =
+                    "framing = raw, transport = " + transport + ", zerocopy-threshold = 0, plain-after-copied = 0";
             runToEnd(topology(MODULES, "", "", receiver.address(), sink));
 
             assertThat(receiver.sha256()).isEqualTo(modulesHash);

@@ -39,8 +39,8 @@ class SummaryIT {
     }
 
     @Test
-    void defaultGivesUpOnZeroCopyAndNamesLoopback() throws IOException {
-        Config summary = run("", "--json").json();
+    void zerocopyIsGivenUpWhereTheKernelCopiesAndNamesLoopback() throws IOException {
+        Config summary = run("transport = zerocopy", "--json").json();
 
         assertThat(summary.getString("plain_reason")).contains("loopback");
         assertThat(summary.getLong("by_reference_bytes")).isZero();
@@ -49,8 +49,10 @@ class SummaryIT {
     }
 
     @Test
-    void textOfTheDefaultNamesLoopback() throws IOException {
-        assertThat(run("").text()).containsPattern("plain +[1-9][\\d,]* bytes: .*loopback");
+    void textOfTheDefaultSaysWhatItChoseAndWhy() throws IOException {
+        assertThat(run("").text())
+                .containsPattern("transport +copy")
+                .containsPattern("plain +[1-9][\\d,]* bytes: the receiver is on this machine");
     }
 
     @Test

@@ -125,7 +125,7 @@ final class ResumeIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"copy", "zerocopy", "uring"})
+    @ValueSource(strings = {"copy", "zerocopy", "uring", "splice"})
     void nothingIsLostOrRepeatedOverConnectionsThatBreakAgainAndAgain(String transport) throws Exception {
         try (Receiver receiver = receiver(null);
                 FaultProxy proxy = new FaultProxy(

@@ -141,7 +141,7 @@ final class TopologyReaderTest {
                                 Duration.ofSeconds(15),
                                 null,
                                 null),
-                        new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0),
+                        new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0, false),
                         1 << 20,
                         Duration.ofSeconds(1),
                         new Topology.Backoff(Duration.ofMillis(10), Duration.ofMillis(20), 0.5)));
@@ -167,7 +167,7 @@ final class TopologyReaderTest {
                         null,
                         null));
         assertThat(tcp(topology).transport())
-                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16));
+                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16, false));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
 
@@ -419,7 +419,7 @@ final class TopologyReaderTest {
         assertThat(problems(file(SOURCE, SINK.replace(" }", wrong))))
                 .containsExactlyInAnyOrder(
                         "9: sinks.out.framing is \"sluce\"; write one of raw, sluice (did you mean \"sluice\"?)",
-                        "9: sinks.out.transport is \"fast\"; write one of auto, copy, zerocopy, uring",
+                        "9: sinks.out.transport is \"fast\"; write one of auto, copy, zerocopy, uring, splice",
                         "9: sinks.out.reconnect-max is shorter than reconnect-min",
                         "9: sinks.out.connect-timeout is 0 ms; it must be at least 1 ms");
     }
@@ -460,7 +460,7 @@ final class TopologyReaderTest {
         assertThat(sink.receivers()).isEqualTo(1);
         assertThat(sink.session().framing()).isEqualTo(Framing.SLUICE);
         assertThat(sink.transport())
-                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16));
+                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16, false));
         assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
         assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
     }
@@ -779,6 +779,32 @@ final class TopologyReaderTest {
                 "sinks.out.queue is 5, more than half of the 9 buffers of sources.a: with all of them waiting here too "
                         + "few would be left for the others");
         valid(file("a { type = simulated, buffers = 2 }", sink.replace("drop-newest", "block")));
+    }
+
+    /** On this machine the receiver's queue would refer to memory that is written again. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "simulated                         | framing = sluice                    | false",
+                "simulated                         | framing = raw                       | false",
+                "simulated                         | delivery = resume                   | true",
+                "driver, device = \"/dev/sluice0\" | framing = raw                       | true",
+                "replay, path = \"/f\"             | framing = raw                       | true",
+                "replay, path = \"/f\"             | delivery = live, framing = sluice   | true"
+            })
+    void spliceIsOnlyForWhatIsReleasedOnOtherProof(String source, String settings, boolean safe) throws Exception {
+        String text = file(
+                "a { type = " + source + " }",
+                "out { type = tcp, from = a, connect = \"h:1\", transport = splice, " + settings + " }");
+        if (safe) {
+            valid(text);
+        } else {
+            assertThat(onlyProblem(text))
+                    .contains(
+                            "sinks.out.transport is splice, which never says when the kernel is done with a buffer of "
+                                    + "sources.a: write delivery = resume");
+        }
     }
 
     @Test

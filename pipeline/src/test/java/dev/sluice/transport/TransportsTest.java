@@ -39,8 +39,8 @@ final class TransportsTest {
 
     private void choose(InetAddress receiver, TransportChoice choice) throws IOException {
         try (Loopback loopback = Loopback.connect(receiver);
-                Transports transports =
-                        new Transports(new Transports.Options(choice, 0, 0), List.of(memory.segment()), counters);
+                Transports transports = new Transports(
+                        new Transports.Options(choice, 0, 0, false), List.of(memory.segment()), counters);
                 Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
             transport.abort();
         }
@@ -56,7 +56,8 @@ final class TransportsTest {
         assertThat(addresses).isNotEmpty();
         for (InetAddress address : addresses) {
             choose(address, TransportChoice.AUTO);
-            assertThat(counters.chosen()).startsWith("copy, the receiver is on this machine");
+            assertThat(counters.chosen()).isEqualTo("copy");
+            assertThat(counters.plainReason()).startsWith("the receiver is on this machine");
         }
     }
 
@@ -89,8 +90,8 @@ final class TransportsTest {
     @CsvSource({"ZEROCOPY", "URING"})
     void theThresholdIsMeasuredOnceAndTold(TransportChoice choice) throws Exception {
         List<MemorySegment> memories = List.of(memory.segment());
-        try (Transports transports =
-                new Transports(new Transports.Options(choice, Transports.Options.MEASURED, 0), memories, counters)) {
+        try (Transports transports = new Transports(
+                new Transports.Options(choice, Transports.Options.MEASURED, 0, false), memories, counters)) {
             for (int connection = 0; connection < 2; connection++) {
                 try (Loopback loopback = Loopback.connect();
                         Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
@@ -101,7 +102,7 @@ final class TransportsTest {
         }
         Crossover.Result result = Crossover.measure(memories, socket -> {
             socket.enableZerocopy();
-            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0), new SendCounters());
+            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false), new SendCounters());
         });
         System.out.println(result);
         assertThat(result.bytes()).isBetween(4L << 10, 128L << 10);

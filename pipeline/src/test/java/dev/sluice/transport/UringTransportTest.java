@@ -64,7 +64,7 @@ final class UringTransportTest {
 
     private Transports transports(int plainAfterCopied) {
         return new Transports(
-                new Transports.Options(TransportChoice.URING, 0, plainAfterCopied),
+                new Transports.Options(TransportChoice.URING, 0, plainAfterCopied, false),
                 List.of(memory.segment()),
                 counters);
     }
@@ -323,7 +323,9 @@ final class UringTransportTest {
         Path file = Files.write(folder.resolve("file"), new byte[CHUNK_BYTES]);
         try (SharedMemory mapped = SharedMemory.file(file, CHUNK_BYTES);
                 Transports others = new Transports(
-                        new Transports.Options(TransportChoice.URING, 0, 0), List.of(mapped.segment()), counters);
+                        new Transports.Options(TransportChoice.URING, 0, 0, false),
+                        List.of(mapped.segment()),
+                        counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             assertThat(counters.transport()).isEqualTo("zerocopy");
             assertThat(counters.transportReason()).startsWith("instead of uring: ");

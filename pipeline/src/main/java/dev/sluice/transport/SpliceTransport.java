@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.sluice.transport;
+
+import dev.sluice.linux.Constants;
+import dev.sluice.linux.SplicePipe;
+import dev.sluice.linux.TcpSocket;
+import dev.sluice.metrics.SendCounters;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * {@code splice}: the socket gets references to the memory by way of a pipe (vmsplice, splice). It goes by reference
+ * everywhere, also on loopback, where the receiver's queue refers to the sender's memory; and the kernel never says when it
+ * is done. An acknowledgement by TCP is no proof of it. So a transfer is settled here as soon as it is handed over, and
+ * whoever chooses this must know from elsewhere when the memory may be written again, or that it never will be.
+ *
+ * <p>Headers, and memory that is not known to be so, are sent plainly, in their place.
+ */
+final class SpliceTransport extends ReferringTransport {
+
+    private final SplicePipe pipe;
+    private final List<MemorySegment> memory;
+    private final boolean held;
+
+    /** What the pipe refers to: the next bytes of the transfer that is being sent. */
+    private long pipedBytes;
+
+    /**
+     * Over a socket.
+     *
+     * @param memory that may be referred to
+     * @param held whether any other may be, too, since it is held until the receiver has acknowledged it
+     */
+    SpliceTransport(
+            TcpSocket socket,
+            SplicePipe pipe,
+            List<MemorySegment> memory,
+            boolean held,
+            Transports.Options options,
+            SendCounters counters) {
+        super(socket, options, counters);
+        this.pipe = pipe;
+        this.memory = memory;
+        this.held = held;
+    }
+
+    @Override
+    long sendSome(Transfer transfer) {
+        if (pipedBytes == 0) {
+            if (!isWorth(transfer)) {
+                return sendPlainly(transfer);
+            }
+            int count = transfer.iovecCount();
+            int first = leading(transfer, count, false);
+            if (first > 0) {
+                return sendPlainly(transfer, first, first < count ? Constants.MSG_MORE : 0);
+            }
+            long piped = pipe.fill(transfer.iovecAddress(), leading(transfer, count, true));
+            if (piped == -Constants.EFAULT) {
+                goPlain("the buffers cannot be spliced (EFAULT): their mapping has no struct pages");
+                return sendPlainly(transfer);
+            }
+            if (piped < 0) {
+                return piped;
+            }
+            pipedBytes = piped;
+        }
+        long taken = pipe.drain(fd(), pipedBytes, pipedBytes < transfer.leftBytes());
+        if (taken > 0) {
+            pipedBytes -= taken;
+            transfer.advance(taken);
+            counters.sent.add(taken);
+            counters.byReference.add(taken);
+        }
+        return taken;
+    }
+
+    /** How many of the next elements, from the first on, may be referred to, or how many may not. */
+    private int leading(Transfer transfer, int count, boolean referred) {
+        int leading = 0;
+        while (leading < count && mayRefer(transfer, leading) == referred) {
+            leading++;
+        }
+        return leading;
+    }
+
+    private boolean mayRefer(Transfer transfer, int element) {
+        if (transfer.nextIsHeader(element)) {
+            return false;
+        }
+        if (held) {
+            return true;
+        }
+        long address = transfer.nextAddress(element);
+        long end = address + transfer.nextLength(element);
+        for (MemorySegment one : memory) {
+            if (address >= one.address() && end <= one.address() + one.byteSize()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public void close() {
+        pipe.close();
+        super.close();
+    }
+}
