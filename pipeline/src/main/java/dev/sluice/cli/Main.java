@@ -15,7 +15,13 @@ import picocli.CommandLine.ScopeType;
         description = "Carries data from an FPGA's DMA buffers to the network without copying it.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = {RunCommand.class, CheckCommand.class, GraphCommand.class, DemoCommand.class, ReceiveCommand.class
+        subcommands = {
+            RunCommand.class,
+            CheckCommand.class,
+            GraphCommand.class,
+            DemoCommand.class,
+            ReceiveCommand.class,
+            BenchCommand.class
         })
 public final class Main implements Callable<Integer> {
 

@@ -128,8 +128,12 @@ abstract sealed class SocketTransport implements Transport permits CopyTransport
         socket.disconnect();
     }
 
+    /** Gives back what it has besides the socket. */
+    void release() {}
+
     @Override
     public void close() {
+        release();
         socket.close();
     }
 }

@@ -102,8 +102,7 @@ final class SpliceTransport extends ReferringTransport {
     }
 
     @Override
-    public void close() {
+    void release() {
         pipe.close();
-        super.close();
     }
 }

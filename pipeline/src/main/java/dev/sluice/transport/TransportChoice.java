@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.transport;
 
+import java.util.Locale;
+
 /** What a user may write for {@code transport}. */
 public enum TransportChoice {
     /** By reference where this kernel, socket and route can, copying where they cannot. */
@@ -12,5 +14,10 @@ public enum TransportChoice {
     /** io_uring, from buffers that are registered once. */
     URING,
     /** By way of a pipe; nobody says when the kernel is done with the memory. */
-    SPLICE
+    SPLICE;
+
+    /** As a user writes it. */
+    public String word() {
+        return name().toLowerCase(Locale.ROOT);
+    }
 }

@@ -113,16 +113,41 @@ public final class Transports implements AutoCloseable {
         return chosen;
     }
 
-    private Transport best(CopyTransport opened) {
-        if (isOfThisMachine(opened.socket)) {
-            return copy(opened, "the receiver is on this machine, where the kernel copies whatever it is asked", "");
+    /** What {@code auto} takes. */
+    private record Best(TransportChoice choice, String reason) {}
+
+    private Best best(TcpSocket socket) {
+        if (isOfThisMachine(socket)) {
+            return new Best(
+                    TransportChoice.COPY,
+                    "the receiver is on this machine, where the kernel copies whatever it is asked");
         }
         if (!joinsNotifications(System.getProperty("os.version", ""))) {
-            return zerocopy(
-                    opened,
+            return new Best(
+                    TransportChoice.ZEROCOPY,
                     "since this kernel notifies of each send by io_uring alone (Linux 6.10 and later join them)");
         }
-        return uring(opened, "since this kernel can, and joins the notifications", "since there is no uring: ");
+        try {
+            rings.giveBack(rings.take());
+            return new Best(TransportChoice.URING, "since this kernel can, and joins the notifications");
+        } catch (Rings.UnavailableException e) {
+            return new Best(TransportChoice.ZEROCOPY, "since there is no uring: " + e.getMessage());
+        }
+    }
+
+    /** What {@code auto} would take for a connection, and why, as a part of a sentence. */
+    synchronized String wouldTake(TcpSocket socket) {
+        Best best = best(socket);
+        return best.choice().word() + ", " + best.reason();
+    }
+
+    private Transport best(CopyTransport opened) {
+        Best best = best(opened.socket);
+        return switch (best.choice()) {
+            case URING -> uring(opened, best.reason(), "since there is no uring: ");
+            case ZEROCOPY -> zerocopy(opened, best.reason());
+            default -> copy(opened, best.reason(), "");
+        };
     }
 
     /** @param release of the kernel, such as 6.12.9-arm64 */

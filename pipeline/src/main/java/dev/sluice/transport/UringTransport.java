@@ -284,12 +284,11 @@ final class UringTransport extends ReferringTransport {
     }
 
     @Override
-    public void close() {
+    void release() {
         if (outstanding() == 0) {
             rings.giveBack(ring);
         } else {
             ring.uring().close();
         }
-        super.close();
     }
 }
