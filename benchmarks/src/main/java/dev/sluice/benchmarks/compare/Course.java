@@ -42,7 +42,7 @@ record Course(Path programs, Pace pace) {
      * How long.
      *
      * @param quick only to show that all works
-     * @param jvmWarmUpMillis over the same connection before anything counts; up to twice that while it still compiles
+     * @param jvmWarmUpMillis over the same connection before anything counts; longer while it still compiles
      * @param warmUpMillis of a program in C, until the socket's buffers have grown
      * @param measureMillis what counts
      */
@@ -76,7 +76,7 @@ record Course(Path programs, Pace pace) {
                 command.add(argument.toString());
             }
             try (Child sender = new Child(rival.name(), command)) {
-                sender.watch(2 * warmUpMillis + pace.measureMillis());
+                sender.watch(Sender.MOST_WARM_UP * warmUpMillis + pace.measureMillis());
                 Map<String, Long> figures = sender.figures();
                 sender.end();
                 return checked(rival, figures, receiver.received());

@@ -38,7 +38,12 @@ final class Rivals {
             new SluiceTransport("copy", Kind.COPYING, WRITE, BOTH, ""),
             new SluiceTransport("zerocopy", Kind.BY_REFERENCE, ZEROCOPY, BOTH, STAYS),
             new SluiceTransport("uring", Kind.BY_REFERENCE, URING, BOTH, STAYS),
-            new SluiceTransport("splice", Kind.BY_REFERENCE, SENDFILE, List.of("sluice"), "delivery = resume, zerocopy-threshold = 0"));
+            new SluiceTransport(
+                    "splice",
+                    Kind.BY_REFERENCE,
+                    SENDFILE,
+                    List.of("sluice"),
+                    "delivery = resume, zerocopy-threshold = 0"));
 
     static List<Rival> all() {
         List<Rival> rivals = new ArrayList<>(List.of(

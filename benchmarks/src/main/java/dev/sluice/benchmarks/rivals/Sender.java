@@ -21,11 +21,16 @@ public final class Sender {
     private static final int EXIT_USAGE = 64;
     private static final int EXIT_UNAVAILABLE = 69;
 
-    /** So often while it warms up longer it is looked at the compilers. */
+    /** So often, in the time asked for, it is looked at the compilers while it warms up longer. */
     private static final int STEPS = 6;
 
-    /** They count as done when they ran for less than this part of a step. */
+    /** They count as done when they ran for less than this part of so many steps in a row. */
     private static final int MOST_COMPILING = 20;
+
+    private static final int QUIET_STEPS = 3;
+
+    /** As many times the time asked for it warms up at most. */
+    public static final int MOST_WARM_UP = 8;
 
     private static final Map<String, SendLoop.Start> RIVALS = new TreeMap<>(Map.of(
             "java-nio", NioWrite::new,
@@ -96,17 +101,17 @@ public final class Sender {
                 rival.copiedBytes());
     }
 
-    /** Until the compilers have little left to do, but at most twice as long as was asked. */
+    /** Until the compilers have little left to do, but at most {@link #MOST_WARM_UP} times as long as was asked. */
     private static void warmUp(long millis) throws InterruptedException {
         TimeUnit.MILLISECONDS.sleep(millis);
         CompilationMXBean compilers = ManagementFactory.getCompilationMXBean();
         long step = Math.max(1, millis / STEPS);
-        for (int i = 0; i < STEPS; i++) {
+        int quiet = 0;
+        for (int i = 0; i < STEPS * (MOST_WARM_UP - 1) && quiet < QUIET_STEPS; i++) {
             long before = compilers.getTotalCompilationTime();
             TimeUnit.MILLISECONDS.sleep(step);
-            if (compilers.getTotalCompilationTime() - before < step / MOST_COMPILING) {
-                return;
-            }
+            boolean compiled = compilers.getTotalCompilationTime() - before >= step / MOST_COMPILING;
+            quiet = compiled ? 0 : quiet + 1;
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.sluice.benchmarks.rivals;
 
+import com.typesafe.config.ConfigFactory;
 import dev.sluice.control.Outcome;
 import dev.sluice.control.PipelineSystem;
 import dev.sluice.metrics.SinkCounters;
@@ -19,12 +20,14 @@ final class SluicePipeline implements SendLoop {
     private static final String ASKED_FOR = "transport = copy";
 
     private final int frameBytes;
+    private final String transport;
     private final PipelineSystem system;
     private final SinkCounters counters;
 
     /** @param settings of the sink, in HOCON: transport, framing and whatever else */
     SluicePipeline(Ring ring, int port, String settings) throws IOException {
         frameBytes = ring.frameBytes();
+        transport = ConfigFactory.parseString(settings).getString("transport");
         String topology = """
                 sluice {
                   sources {
@@ -59,6 +62,9 @@ final class SluicePipeline implements SendLoop {
         Outcome outcome = system.outcome().join();
         if (outcome.exitCode() != 0) {
             throw new IOException("the pipeline did not end well: " + outcome.failure());
+        }
+        if (!counters.send.chosen().equals(transport)) {
+            throw new Sender.UnavailableException("Sluice sent over " + counters.send.chosen());
         }
         String plainly = counters.send.plainReason();
         if (!plainly.isEmpty() && !plainly.equals(ASKED_FOR)) {
