@@ -145,7 +145,7 @@ final class ZerocopyTransportTest {
 
     @Test
     void afterARunOfCopiedSendsTheyArePlainAndTheReasonIsTold() throws Exception {
-        try (Transport transport = open(TransportChoice.AUTO, NO_THRESHOLD, 3)) {
+        try (Transport transport = open(TransportChoice.ZEROCOPY, NO_THRESHOLD, 3)) {
             // An exchange is one send or more, and its notifications may come as one.
             for (int i = 0; counters.plainReason().isEmpty(); i++) {
                 assertThat(i).isLessThan(3);
@@ -165,13 +165,13 @@ final class ZerocopyTransportTest {
 
     @Test
     void aNewConnectionTriesAgainByReference() throws Exception {
-        try (Transport transport = open(TransportChoice.AUTO, NO_THRESHOLD, 1)) {
+        try (Transport transport = open(TransportChoice.ZEROCOPY, NO_THRESHOLD, 1)) {
             exchange(transport);
         }
         assertThat(counters.plainReason()).isNotEmpty();
         loopback.close();
         loopback = Loopback.connect();
-        try (Transport transport = open(TransportChoice.AUTO, NO_THRESHOLD, 1)) {
+        try (Transport transport = open(TransportChoice.ZEROCOPY, NO_THRESHOLD, 1)) {
             assertThat(counters.plainReason()).isEmpty();
             long copied = counters.copied.value();
             exchange(transport);
@@ -271,7 +271,7 @@ final class ZerocopyTransportTest {
 
     @Test
     void memoryWithoutPagesIsSentPlainlyAndTheReasonIsTold() throws Exception {
-        try (Transport transport = open(TransportChoice.AUTO, NO_THRESHOLD, NEVER_PLAIN)) {
+        try (Transport transport = open(TransportChoice.ZEROCOPY, NO_THRESHOLD, NEVER_PLAIN)) {
             Transfer transfer = new Transfer(0);
             transfer.add(kernelsPage(), 64);
             assertThat(transport.send(transfer)).isEqualTo(Transport.Progress.SENT);
