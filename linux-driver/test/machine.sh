@@ -22,7 +22,7 @@ die() {
 machine_install() {
     local missing=() tool
     for tool in qemu-system-x86_64:qemu-system-x86 cpio:cpio depmod:kmod busybox:busybox-static gcc-12:gcc-12 gcc:gcc \
-        make:make xz:xz-utils tc:iproute2; do
+        make:make xz:xz-utils zstd:zstd tc:iproute2; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
     done
     # A busybox that needs the C library would be no init.
@@ -37,28 +37,51 @@ machine_install() {
         >"$build/install.log" 2>&1 || die "cannot install ${missing[*]}: $(tail -n 1 "$build/install.log")"
 }
 
+# The packages are those of Debian 12, or for another series than its own those of its backports, in lists of our own.
+apt_options=()
+
+machine_backports() {
+    local from lists=$cache_root/backports
+    from=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null | sed -n 's/ bookworm$//p' | head -n 1)
+    [ -n "$from" ] || die "finds no source of Debian 12 in this system's lists, from which the backports would come"
+    mkdir -p "$lists/partial"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from bookworm-backports main" >"$lists/sources.list"
+    apt_options=(-o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$lists" -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=")
+}
+
 # Sets kernel (its release) and kernel_dir. The newest cached one is taken, so that a second run needs no network and
-# compares with the first; remove $cache_root to get a newer one.
+# compares with the first; remove $cache_root to get a newer one. SLUICE_KERNEL=6.12 takes another series than 6.1.
 machine_kernel() {
-    local found version part parts unpack offset
+    local found version part parts unpack offset series=${SLUICE_KERNEL:-6.1}
+    [[ $series =~ ^[0-9]+\.[0-9]+$ ]] || die "SLUICE_KERNEL is \"$series\"; write a series such as 6.1 or 6.12"
     mkdir -p "$cache_root"
-    found=$(find "$cache_root" -maxdepth 1 -name 'kernel-6.1.*' | sort -V | tail -n 1)
+    found=$(find "$cache_root" -maxdepth 1 -name "kernel-$series.*" | sort -V | tail -n 1)
     if [ -z "$found" ]; then
         command -v apt-get >/dev/null || die "gets Debian 12's kernel with apt-get, which is not here"
-        [ -n "$(apt-cache show linux-headers-amd64 2>/dev/null)" ] || apt-get update -q >/dev/null 2>&1 || true
+        [ "$series" = 6.1 ] || machine_backports
+        [ -n "$(apt-cache "${apt_options[@]}" show linux-headers-amd64 2>/dev/null)" ] ||
+            apt-get "${apt_options[@]}" update -q >"$build/fetch.log" 2>&1 || true
         # The metapackage of the headers and that of the image can differ while the archive is being updated.
-        version=$(apt-cache show linux-headers-amd64 2>/dev/null | sed -n 's/^Version: \(6\.1\..*\)/\1/p' | sort -V | tail -n 1)
-        kernel=$(apt-cache show "linux-headers-amd64=$version" 2>/dev/null |
-            sed -n 's/^Depends:.*linux-headers-\(6\.1\.[^ ,]*-amd64\).*/\1/p' | head -n 1)
-        [ -n "$kernel" ] || die "finds no linux-headers-amd64 6.1 in this system's package lists: it needs those of Debian 12"
+        version=$(apt-cache "${apt_options[@]}" show linux-headers-amd64 2>/dev/null |
+            sed -n "s/^Version: \(${series/./\\.}\..*\)/\1/p" | sort -V | tail -n 1)
+        kernel=$(apt-cache "${apt_options[@]}" show "linux-headers-amd64=$version" 2>/dev/null |
+            sed -n "s/^Depends:.*linux-headers-\(${series/./\\.}\.[^ ,]*-amd64\).*/\1/p" | head -n 1)
+        [ -n "$kernel" ] ||
+            die "finds no linux-headers-amd64 $series in the lists of Debian 12 and, for another series than 6.1, of its backports"
         echo "fetching Linux $kernel ($version)"
         unpack=$(mktemp -d "$cache_root/unpacking.XXXXXX")
-        parts=("linux-image-$kernel=$version" "linux-headers-$kernel=$version"
-            "linux-headers-${kernel%-amd64}-common=$version" "linux-kbuild-6.1=$version"
-            "linux-compiler-gcc-12-x86=$version")
-        if ! (cd "$unpack" && apt-get download -q "${parts[@]}") >"$build/fetch.log" 2>&1 &&
+        parts=("linux-image-$kernel=$version")
+        for part in "$kernel" "${kernel%-amd64}-common"; do parts+=("linux-headers-$part=$version"); done
+        # What its headers need to be built with: of the series, or of the release.
+        for part in $(apt-cache "${apt_options[@]}" show "linux-headers-$kernel=$version" |
+            sed -n 's/^Depends: //p' | grep -o 'linux-\(kbuild\|compiler\)-[^ ,]*'); do
+            parts+=("$part=$version")
+        done
+        if ! (cd "$unpack" && apt-get "${apt_options[@]}" download -q "${parts[@]}") >"$build/fetch.log" 2>&1 &&
             # Lists that are older than the archive name packages that are gone.
-            ! (apt-get update -q && cd "$unpack" && apt-get download -q "${parts[@]}") >>"$build/fetch.log" 2>&1; then
+            ! (apt-get "${apt_options[@]}" update -q && cd "$unpack" && apt-get "${apt_options[@]}" download -q "${parts[@]}") \
+                >>"$build/fetch.log" 2>&1; then
             rm -rf "$unpack"
             die "cannot fetch Linux $kernel: $(grep '^E:' "$build/fetch.log" | tail -n 1)"
         fi
@@ -70,8 +93,13 @@ machine_kernel() {
         # The packages expect to be in /usr/src.
         echo "include ../linux-headers-${kernel%-amd64}-common/Makefile" >"$unpack/usr/src/linux-headers-$kernel/Makefile"
         # Emulated, unpacking itself takes the kernel longer than all the rest of its start.
-        offset=$(LC_ALL=C grep -abom 1 -P '\xfd7zXZ\x00' "$unpack/boot/vmlinuz-$kernel" | head -n 1 | cut -d : -f 1)
-        tail -c "+$((offset + 1))" "$unpack/boot/vmlinuz-$kernel" | xz -dcq >"$unpack/vmlinux" 2>/dev/null || true
+        local magic decompress
+        for magic in '\xfd7zXZ\x00:xz' '\x28\xb5\x2f\xfd:zstd'; do
+            decompress=${magic##*:}
+            offset=$(LC_ALL=C grep -abom 1 -P "${magic%:*}" "$unpack/boot/vmlinuz-$kernel" | head -n 1 | cut -d : -f 1) || continue
+            tail -c "+$((offset + 1))" "$unpack/boot/vmlinuz-$kernel" | "$decompress" -dcq >"$unpack/vmlinux" 2>/dev/null || true
+            [ "$(head -c 4 "$unpack/vmlinux" | tail -c 3)" != ELF ] || break
+        done
         [ "$(head -c 4 "$unpack/vmlinux" | tail -c 3)" = ELF ] || die "cannot unpack the kernel in $unpack"
         chmod 755 "$unpack"
         mv -T "$unpack" "$cache_root/kernel-$kernel"
@@ -85,7 +113,7 @@ machine_kernel() {
 # A warning is an error, for an incremental build would show it only once.
 machine_modules() {
     local headers=$kernel_dir/usr/src/linux-headers-$kernel tree=$build/linux-driver log=$build/modules.log entry
-    local -a make=(make -j "$(nproc)" W=1 KCFLAGS=-Werror)
+    local -a make=(make -j "$(nproc)" W=1 KCFLAGS=-Werror CONFIG_DEBUG_INFO_BTF_MODULES=)
     mkdir -p "$tree"
     # What was removed from the sources goes from the copy too; what was compiled stays. A developer's own build in the
     # sources is not copied: it may be for another kernel.
