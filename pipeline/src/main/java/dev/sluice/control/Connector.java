@@ -156,11 +156,6 @@ final class Connector {
         try {
             TcpSocket socket = TcpSocket.open(resolved.address());
             connecting = socket;
-            if (sink.sendBufferBytes() > 0) {
-                socket.option(Constants.SOL_SOCKET, Constants.SO_SNDBUF, sink.sendBufferBytes(), "SO_SNDBUF");
-            }
-            // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
-            socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
             if (socket.connect(new InetSocketAddress(resolved.address(), sink.port()))) {
                 return greeting(socket);
             }

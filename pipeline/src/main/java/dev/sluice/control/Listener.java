@@ -228,11 +228,6 @@ final class Listener {
             } else if (freeSlot() < 0) {
                 refuse(socket, peer, "receivers = " + streams.length + ", and as many are connected");
             } else {
-                // A frame's last segment shall not wait for the one before to be acknowledged (Nagle).
-                socket.option(Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1, "TCP_NODELAY");
-                if (sink.sendBufferBytes() > 0) {
-                    socket.option(Constants.SOL_SOCKET, Constants.SO_SNDBUF, sink.sendBufferBytes(), "SO_SNDBUF");
-                }
                 greet(socket, text(peer));
             }
         } catch (LinuxException e) { // it has gone already

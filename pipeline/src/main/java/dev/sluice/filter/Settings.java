@@ -75,15 +75,15 @@ public final class Settings {
         return within(key, least, most, read(key, "a size such as 4096, 4KiB or 1MB", Settings::sizeBytes, least));
     }
 
-    /** A size in bytes, at least {@code least}; or a word, which stands for {@code meaning}. */
-    public long bytesOr(String word, long meaning, String key, long least) {
+    /** A size in bytes from {@code least} to {@code most}; or a word, which stands for {@code meaning}. */
+    public long bytesOr(String word, long meaning, String key, long least, long most) {
         ConfigValue value = value(key);
         if (value != null && word.equals(value.unwrapped())) {
             asked.add(key);
             return meaning;
         }
         String expected = word + ", or a size such as 4096, 4KiB or 1MB";
-        return within(key, least, Long.MAX_VALUE, read(key, expected, Settings::sizeBytes, least));
+        return within(key, least, most, read(key, expected, Settings::sizeBytes, least));
     }
 
     /** A whole number from {@code least} to {@code most}. */

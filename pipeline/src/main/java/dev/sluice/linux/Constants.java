@@ -33,6 +33,7 @@ public final class Constants {
     public static final int SO_ERROR = 4;
     public static final int SO_SNDBUF = 7;
     public static final int SO_RCVBUF = 8;
+    public static final int SO_SNDBUFFORCE = 32;
     public static final int SO_MAX_PACING_RATE = 47;
     public static final int SO_ZEROCOPY = 60;
     public static final int IPPROTO_TCP = 6;

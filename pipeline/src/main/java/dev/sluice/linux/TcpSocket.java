@@ -122,9 +122,26 @@ public final class TcpSocket implements AutoCloseable {
         return Libc.read(fd, into, into.byteSize());
     }
 
+    /** A frame's last segment does not wait for the one before to be acknowledged (Nagle). */
+    public void noDelay() {
+        Libc.setsockopt(fd, Constants.IPPROTO_TCP, Constants.TCP_NODELAY, 1); // if it cannot, it is only slower
+    }
+
     /** Allows MSG_ZEROCOPY on this socket: 0 or the negated errno. */
     public int enableZerocopy() {
         return Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_ZEROCOPY, 1);
+    }
+
+    /**
+     * Sets the size of the send buffer, which the kernel doubles and does not tune itself from then on; beyond
+     * net.core.wmem_max with CAP_NET_ADMIN only.
+     *
+     * @param atMost whether as much of it as is allowed will do; else nothing is changed where all of it is not
+     * @return whether it was set
+     */
+    public boolean sendBuffer(int bytes, boolean atMost) {
+        return Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUFFORCE, bytes) == 0
+                || (atMost && Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUF, bytes) == 0);
     }
 
     public void option(int level, int name, int value, String what) throws LinuxException {

@@ -427,6 +427,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             int events = ready.events();
             boolean completed = ready.completed();
             step(() -> {
+                int outstanding = ready.transport.outstanding();
                 if (completed) {
                     ready.transport.reap(onSettled);
                 }
@@ -435,7 +436,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 }
                 if (Connection.failed(events)) {
                     ready.transport.reap(onSettled);
-                    int error = ready.transport.pendingError();
+                    boolean explained = ready.transport.outstanding() < outstanding; // another error is told again
+                    int error = explained ? 0 : ready.transport.pendingError();
                     if (error != 0 || (events & Constants.EPOLLHUP) != 0) {
                         throw new ConnectionLostException(error != 0 ? error : Constants.ECONNRESET);
                     }

@@ -178,16 +178,12 @@ public record Topology(
         Session session();
 
         Transports.Options transport();
-
-        /** SO_SNDBUF; 0 leaves it to the kernel. */
-        int sendBufferBytes();
     }
 
     /**
      * {@code type = tcp} that connects.
      *
      * @param host a name or address, looked up at each attempt to connect
-     * @param sendBufferBytes SO_SNDBUF; 0 leaves it to the kernel
      */
     public record TcpSink(
             Input input,
@@ -195,7 +191,6 @@ public record Topology(
             int port,
             Session session,
             Transports.Options transport,
-            int sendBufferBytes,
             Duration connectTimeout,
             Backoff backoff)
             implements SocketSink {}
@@ -207,7 +202,6 @@ public record Topology(
      * @param port 0 takes any that is free
      * @param receivers most at once
      * @param allow where they may be; nothing means on this machine
-     * @param sendBufferBytes SO_SNDBUF; 0 leaves it to the kernel
      */
     public record ListenSink(
             Input input,
@@ -216,8 +210,7 @@ public record Topology(
             int receivers,
             List<Cidr> allow,
             Session session,
-            Transports.Options transport,
-            int sendBufferBytes)
+            Transports.Options transport)
             implements SocketSink {
 
         /** Whether a receiver may be at this address. */

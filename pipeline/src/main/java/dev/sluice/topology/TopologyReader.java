@@ -491,16 +491,16 @@ public final class TopologyReader {
         }
         Transports.Options transport = new Transports.Options(
                 settings.choice("transport", TransportChoice.class),
-                settings.bytesOr("auto", Transports.Options.MEASURED, "zerocopy-threshold", 0),
+                settings.bytesOr("auto", Transports.Options.MEASURED, "zerocopy-threshold", 0, Long.MAX_VALUE),
                 (int) settings.count("plain-after-copied", 0, Integer.MAX_VALUE),
-                session.resumes());
-        int sendBufferBytes = (int) settings.bytes("send-buffer", 0, Integer.MAX_VALUE);
+                session.resumes(),
+                (int) settings.bytesOr("auto", Transports.Options.CHOSEN, "send-buffer", 0, Integer.MAX_VALUE));
         if (!listens || connects) {
             forTheOther(settings, listens ? List.of() : LISTEN_ONLY, "listen");
-            return connect(input, settings, session, transport, sendBufferBytes);
+            return connect(input, settings, session, transport);
         }
         forTheOther(settings, CONNECT_ONLY, "connect");
-        return listen(input, settings, session, transport, sendBufferBytes);
+        return listen(input, settings, session, transport);
     }
 
     private static Session session(Settings settings, boolean listens) {
@@ -569,11 +569,7 @@ public final class TopologyReader {
     }
 
     private static Topology.TcpSink connect(
-            Topology.Input input,
-            Settings settings,
-            Session session,
-            Transports.Options transport,
-            int sendBufferBytes) {
+            Topology.Input input, Settings settings, Session session, Transports.Options transport) {
         HostAndPort to =
                 settings.written("connect") ? HostAndPort.read(settings, "connect") : new HostAndPort("localhost", 1);
         Duration min = settings.duration("reconnect-min", Duration.ofMillis(1));
@@ -587,17 +583,12 @@ public final class TopologyReader {
                 to.port(),
                 session,
                 transport,
-                sendBufferBytes,
                 settings.duration("connect-timeout", Duration.ofMillis(1)),
                 new Topology.Backoff(min, max, settings.number("reconnect-jitter", 0, 1)));
     }
 
     private static Topology.ListenSink listen(
-            Topology.Input input,
-            Settings settings,
-            Session session,
-            Transports.Options transport,
-            int sendBufferBytes) {
+            Topology.Input input, Settings settings, Session session, Transports.Options transport) {
         String text = settings.text("listen");
         HostAndPort parsed = HostAndPort.parse(text);
         InetAddress address = parsed == null ? null : literal(parsed.host());
@@ -619,8 +610,7 @@ public final class TopologyReader {
                 (int) settings.count("receivers", 1, MOST_RECEIVERS),
                 allow,
                 session,
-                transport,
-                sendBufferBytes);
+                transport);
     }
 
     /** Names are not looked up: what a name means here is not what it means to others. */

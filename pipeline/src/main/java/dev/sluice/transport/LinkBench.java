@@ -69,7 +69,7 @@ public final class LinkBench implements AutoCloseable {
 
         Candidate(TransportChoice choice, TcpSocket socket, SharedMemory memory) {
             this.choice = choice;
-            Transports.Options always = new Transports.Options(choice, 0, 0, false);
+            Transports.Options always = Transports.Options.always(choice);
             transports = new Transports(always, List.of(memory.segment()), counters);
             transport = (SocketTransport) transports.forFrames(transports.open(socket, null));
         }
@@ -129,7 +129,7 @@ public final class LinkBench implements AutoCloseable {
 
     /** What {@code auto} would take here, and why. */
     public String auto() {
-        Transports.Options auto = new Transports.Options(TransportChoice.AUTO, 0, 0, false);
+        Transports.Options auto = Transports.Options.always(TransportChoice.AUTO);
         try (Transports transports = new Transports(auto, List.of(memory.segment()), new SendCounters())) {
             return transports.wouldTake(socket);
         }

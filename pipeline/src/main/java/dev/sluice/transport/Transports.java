@@ -31,21 +31,43 @@ public final class Transports implements AutoCloseable {
      * @param plainAfterCopied after this many sends in a row that the kernel says it copied the connection goes on with plain
      *     sends; 0 never does
      * @param held whether all that is sent is held until the receiver has acknowledged it
+     * @param sendBufferBytes of the socket (SO_SNDBUF, which the kernel doubles); 0 leaves it to the kernel, and
+     *     {@link #CHOSEN} to this class
      */
-    public record Options(TransportChoice choice, long thresholdBytes, int plainAfterCopied, boolean held) {
+    public record Options(
+            TransportChoice choice, long thresholdBytes, int plainAfterCopied, boolean held, int sendBufferBytes) {
 
         /** A threshold that is measured when the first connection is made. */
         public static final long MEASURED = -1;
 
+        /** A send buffer that is large enough for what is sent by reference, and needs no memory for it. */
+        public static final int CHOSEN = -1;
+
+        /** By reference if it can be, nothing too short for it, and nothing copied too often. */
+        static Options always(TransportChoice choice) {
+            return new Options(choice, 0, 0, false, CHOSEN);
+        }
+
         Options threshold(long bytes) {
-            return new Options(choice, bytes, plainAfterCopied, held);
+            return new Options(choice, bytes, plainAfterCopied, held, sendBufferBytes);
         }
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(Transports.class);
 
-    /** Nothing is too short, and nothing copied too often. */
-    private static final Options ALWAYS = new Options(TransportChoice.AUTO, 0, 0, false);
+    private static final Options ALWAYS = Options.always(TransportChoice.AUTO);
+
+    /**
+     * What a socket may refer to at once, doubled by the kernel. With a small buffer a frame is handed over in pieces, each
+     * with a wake-up before and a notification behind it. So much is 36 ms of a gigabit link.
+     */
+    private static final int MOST_SEND_BUFFER_BYTES = 2 << 20;
+
+    /** Below this the kernel's own tuning does as well. */
+    private static final int LEAST_SEND_BUFFER_BYTES = 256 << 10;
+
+    /** The part of the sink's memory that may wait in one socket, doubled: a stalled one shall not hold all. */
+    private static final int SEND_BUFFER_PART = 8;
 
     /** The first Linux that joins the notifications of several sends, without which they cost more than MSG_ZEROCOPY's. */
     private static final int JOINING_MAJOR = 6;
@@ -83,6 +105,10 @@ public final class Transports implements AutoCloseable {
      * @param tls encrypts what is sent, which copies it whatever the options say; null to send it as it is
      */
     public Transport open(TcpSocket socket, @Nullable SSLEngine tls) {
+        socket.noDelay();
+        if (options.sendBufferBytes() > 0) {
+            socket.sendBuffer(options.sendBufferBytes(), true);
+        }
         if (tls != null) {
             counters.plainReason("tls encrypts, and so copies");
             counters.transport("tls", "");
@@ -181,6 +207,7 @@ public final class Transports implements AutoCloseable {
             Rings.Ring ring = rings.take();
             counters.transport("uring", reason);
             counters.plainReason("");
+            growSendBuffer(opened.socket);
             uringBytes = threshold(uringBytes, "uring", this::uringAlways);
             return new UringTransport(opened.socket, ring, rings, options.threshold(uringBytes), counters);
         } catch (Rings.UnavailableException e) {
@@ -195,6 +222,7 @@ public final class Transports implements AutoCloseable {
         }
         counters.plainReason("");
         counters.transport("zerocopy", reason);
+        growSendBuffer(opened.socket);
         zerocopyBytes = threshold(zerocopyBytes, "zerocopy", Transports::zerocopyAlways);
         return new ZerocopyTransport(opened.socket, options.threshold(zerocopyBytes), counters);
     }
@@ -203,12 +231,21 @@ public final class Transports implements AutoCloseable {
         try {
             spliceBytes = threshold(spliceBytes, "splice", this::spliceAlways);
             SplicePipe pipe = SplicePipe.open();
+            growSendBuffer(opened.socket);
             counters.transport("splice", "");
             counters.plainReason("");
             Options found = options.threshold(spliceBytes);
             return new SpliceTransport(opened.socket, pipe, memory, options.held(), found, counters);
         } catch (LinuxException e) {
             return zerocopy(opened, "instead of splice: " + e.getMessage());
+        }
+    }
+
+    private void growSendBuffer(TcpSocket socket) {
+        long all = memory.stream().mapToLong(MemorySegment::byteSize).sum();
+        int bytes = (int) Math.min(MOST_SEND_BUFFER_BYTES, all / SEND_BUFFER_PART);
+        if (options.sendBufferBytes() == Options.CHOSEN && bytes >= LEAST_SEND_BUFFER_BYTES) {
+            socket.sendBuffer(bytes, false);
         }
     }
 

@@ -141,8 +141,7 @@ final class TopologyReaderTest {
                                 Duration.ofSeconds(15),
                                 null,
                                 null),
-                        new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0, false),
-                        1 << 20,
+                        new Transports.Options(TransportChoice.ZEROCOPY, 1024, 0, false, 1 << 20),
                         Duration.ofSeconds(1),
                         new Topology.Backoff(Duration.ofMillis(10), Duration.ofMillis(20), 0.5)));
     }
@@ -167,7 +166,8 @@ final class TopologyReaderTest {
                         null,
                         null));
         assertThat(tcp(topology).transport())
-                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16, false));
+                .isEqualTo(new Transports.Options(
+                        TransportChoice.AUTO, Transports.Options.MEASURED, 16, false, Transports.Options.CHOSEN));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
 
@@ -460,7 +460,8 @@ final class TopologyReaderTest {
         assertThat(sink.receivers()).isEqualTo(1);
         assertThat(sink.session().framing()).isEqualTo(Framing.SLUICE);
         assertThat(sink.transport())
-                .isEqualTo(new Transports.Options(TransportChoice.AUTO, Transports.Options.MEASURED, 16, false));
+                .isEqualTo(new Transports.Options(
+                        TransportChoice.AUTO, Transports.Options.MEASURED, 16, false, Transports.Options.CHOSEN));
         assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
         assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
     }

@@ -55,7 +55,7 @@ final class SpliceTransportTest {
 
     private Transports transports(long thresholdBytes, boolean held) {
         return new Transports(
-                new Transports.Options(TransportChoice.SPLICE, thresholdBytes, 0, held),
+                new Transports.Options(TransportChoice.SPLICE, thresholdBytes, 0, held, 0),
                 List.of(memory.segment()),
                 counters);
     }
@@ -204,7 +204,7 @@ final class SpliceTransportTest {
     void memoryThatIsGoneIsAnErrorAndNotAWait() throws Exception {
         SharedMemory gone = SharedMemory.anonymous("gone", CHUNK_BYTES);
         MemorySegment segment = gone.segment();
-        Transports.Options options = new Transports.Options(TransportChoice.SPLICE, 0, 0, false);
+        Transports.Options options = new Transports.Options(TransportChoice.SPLICE, 0, 0, false, 0);
         try (Transports others = new Transports(options, List.of(segment), counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             Transfer transfer = new Transfer(0);

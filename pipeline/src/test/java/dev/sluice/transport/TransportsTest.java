@@ -40,7 +40,7 @@ final class TransportsTest {
     private void choose(InetAddress receiver, TransportChoice choice) throws IOException {
         try (Loopback loopback = Loopback.connect(receiver);
                 Transports transports = new Transports(
-                        new Transports.Options(choice, 0, 0, false), List.of(memory.segment()), counters);
+                        new Transports.Options(choice, 0, 0, false, 0), List.of(memory.segment()), counters);
                 Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
             transport.abort();
         }
@@ -91,7 +91,7 @@ final class TransportsTest {
     void theThresholdIsMeasuredOnceAndTold(TransportChoice choice) throws Exception {
         List<MemorySegment> memories = List.of(memory.segment());
         try (Transports transports = new Transports(
-                new Transports.Options(choice, Transports.Options.MEASURED, 0, false), memories, counters)) {
+                new Transports.Options(choice, Transports.Options.MEASURED, 0, false, 0), memories, counters)) {
             for (int connection = 0; connection < 2; connection++) {
                 try (Loopback loopback = Loopback.connect();
                         Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
@@ -102,7 +102,7 @@ final class TransportsTest {
         }
         Crossover.Result result = Crossover.measure(memories, socket -> {
             socket.enableZerocopy();
-            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false), new SendCounters());
+            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false, 0), new SendCounters());
         });
         System.out.println(result);
         assertThat(result.bytes()).isBetween(4L << 10, 128L << 10);

@@ -64,7 +64,7 @@ final class UringTransportTest {
 
     private Transports transports(int plainAfterCopied) {
         return new Transports(
-                new Transports.Options(TransportChoice.URING, 0, plainAfterCopied, false),
+                new Transports.Options(TransportChoice.URING, 0, plainAfterCopied, false, 0),
                 List.of(memory.segment()),
                 counters);
     }
@@ -323,7 +323,7 @@ final class UringTransportTest {
         Path file = Files.write(folder.resolve("file"), new byte[CHUNK_BYTES]);
         try (SharedMemory mapped = SharedMemory.file(file, CHUNK_BYTES);
                 Transports others = new Transports(
-                        new Transports.Options(TransportChoice.URING, 0, 0, false),
+                        new Transports.Options(TransportChoice.URING, 0, 0, false, 0),
                         List.of(mapped.segment()),
                         counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {

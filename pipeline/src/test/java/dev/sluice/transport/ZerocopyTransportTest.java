@@ -58,7 +58,7 @@ final class ZerocopyTransportTest {
     }
 
     private Transport open(TransportChoice choice, long thresholdBytes, int plainAfterCopied) {
-        Transports.Options options = new Transports.Options(choice, thresholdBytes, plainAfterCopied, false);
+        Transports.Options options = new Transports.Options(choice, thresholdBytes, plainAfterCopied, false, 0);
         return open(loopback.socket(), options);
     }
 
@@ -303,7 +303,8 @@ final class ZerocopyTransportTest {
             channel.truncate(0);
             for (TransportChoice choice : List.of(TransportChoice.ZEROCOPY, TransportChoice.COPY)) {
                 try (Loopback connection = Loopback.connect();
-                        Transport transport = open(connection.socket(), new Transports.Options(choice, 0, 0, false))) {
+                        Transport transport =
+                                open(connection.socket(), new Transports.Options(choice, 0, 0, false, 0))) {
                     assertThatThrownBy(() -> transport.send(transfer(mapped.segment(), CHUNK_BYTES)))
                             .isInstanceOf(UnreadableMemoryException.class)
                             .hasMessageContaining("truncated");
