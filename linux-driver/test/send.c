@@ -10,6 +10,8 @@
  *	zerocopy	MSG_ZEROCOPY: when the kernel has notified every send of it
  *	careless	MSG_ZEROCOPY: at once, which is wrong; the driver holds the buffer
  *			back, or the receiver gets other bytes
+ *	uring		io_uring's SEND_ZC from registered buffers, with a send buffer that
+ *			takes them: when the kernel has notified every send of it
  *	splice		vmsplice() and splice(), which never tell. Half a ring later, which
  *			is more than a send buffer holds; that is likely, not certain, and
  *			what makes it safe is the driver, which looks at the references of
@@ -28,6 +30,7 @@
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,14 +40,19 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/errqueue.h>
+#include <linux/io_uring.h>
 #include <linux/sluice.h>
 
 #define BATCH		64
+#define RING_ENTRIES	8U
+#define RING_ANSWERS	4096U
+#define SEND_BUFFER	(2U << 20) /* which the kernel doubles */
 #define PIPE_BYTES	(1U << 20) /* the most that an unprivileged process may ask for */
 #define IDS		(1U << 16) /* sends that can be under way: far more than optmem allows */
 
@@ -62,6 +70,17 @@ static uint32_t *late, late_count;	/* buffers that splice holds back, oldest fir
 static uint32_t buffer_of_id[IDS], next_id, unreaped;
 static uint64_t copied_sends, plain_sends;
 static bool careless;
+
+static struct {
+	int fd;
+	uint32_t sq_mask, cq_mask;
+	_Atomic uint32_t *sq_tail, *cq_head, *cq_tail;
+	uint32_t *sq_array;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	int32_t answer;
+	bool answered;
+} ring;
 
 static void die(const char *what)
 {
@@ -205,6 +224,99 @@ static void send_splice(const struct sluice_frame *frame, const uint8_t *data)
 	}
 }
 
+static void ring_open(void)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		.cq_entries = RING_ANSWERS,
+	};
+	struct iovec buffers = { memory, info.buffer_bytes * info.buffer_count };
+	int bytes = SEND_BUFFER;
+	size_t size;
+	uint8_t *base;
+
+	ring.fd = syscall(__NR_io_uring_setup, RING_ENTRIES, &params);
+	if (ring.fd < 0)
+		die("io_uring_setup");
+	size = params.cq_off.cqes + params.cq_entries * sizeof(*ring.cqes);
+	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring.fd, IORING_OFF_SQ_RING);
+	ring.sqes = mmap(NULL, params.sq_entries * sizeof(*ring.sqes), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_POPULATE, ring.fd, IORING_OFF_SQES);
+	if (base == MAP_FAILED || ring.sqes == MAP_FAILED)
+		die("mmap of the rings");
+	ring.sq_tail = (void *)(base + params.sq_off.tail);
+	ring.sq_mask = *(uint32_t *)(base + params.sq_off.ring_mask);
+	ring.sq_array = (void *)(base + params.sq_off.array);
+	ring.cq_head = (void *)(base + params.cq_off.head);
+	ring.cq_tail = (void *)(base + params.cq_off.tail);
+	ring.cq_mask = *(uint32_t *)(base + params.cq_off.ring_mask);
+	ring.cqes = (void *)(base + params.cq_off.cqes);
+	if (syscall(__NR_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, &buffers, 1) < 0)
+		die("registering the buffers with io_uring (Linux 6.12 can)");
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+		die("SO_SNDBUFFORCE");
+}
+
+/* Hands over what was written, waits for so many answers, and takes all there are. */
+static void ring_enter(unsigned int submitted, unsigned int answers)
+{
+	uint32_t head = atomic_load_explicit(ring.cq_head, memory_order_relaxed);
+
+	while (syscall(__NR_io_uring_enter, ring.fd, submitted, answers, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		if (errno != EINTR)
+			die("io_uring_enter");
+	while (head != atomic_load_explicit(ring.cq_tail, memory_order_acquire)) {
+		struct io_uring_cqe *cqe = &ring.cqes[head++ & ring.cq_mask];
+		uint32_t buffer = cqe->user_data;
+
+		if (cqe->flags & IORING_CQE_F_NOTIF) {
+			copied_sends += !!((uint32_t)cqe->res & IORING_NOTIF_USAGE_ZC_COPIED);
+			flights[buffer].pending--;
+			unreaped--;
+			release_when_done(buffer);
+			continue;
+		}
+		ring.answered = true;
+		ring.answer = cqe->res;
+		if (cqe->flags & IORING_CQE_F_MORE) {
+			flights[buffer].pending++;
+			unreaped++;
+		}
+	}
+	atomic_store_explicit(ring.cq_head, head, memory_order_release);
+}
+
+/* One send at a time, so that the stream keeps its order. */
+static void send_uring(const struct sluice_frame *frame, const uint8_t *data)
+{
+	for (uint64_t done = 0; done < frame->bytes; done += ring.answer) {
+		uint32_t tail = atomic_load_explicit(ring.sq_tail, memory_order_relaxed);
+
+		ring.sqes[tail & ring.sq_mask] = (struct io_uring_sqe){
+			.opcode = IORING_OP_SEND_ZC,
+			.ioprio = IORING_RECVSEND_FIXED_BUF | IORING_SEND_ZC_REPORT_USAGE,
+			.fd = sock,
+			.addr = (uintptr_t)(data + done),
+			.len = frame->bytes - done,
+			.msg_flags = MSG_WAITALL | MSG_NOSIGNAL,
+			.user_data = frame->buffer,
+		};
+		ring.sq_array[tail & ring.sq_mask] = tail & ring.sq_mask;
+		atomic_store_explicit(ring.sq_tail, tail + 1, memory_order_release);
+		ring.answered = false;
+		next_id++;
+		ring_enter(1, 1);
+		while (!ring.answered)
+			ring_enter(0, 1);
+		if (ring.answer <= 0) {
+			errno = -ring.answer;
+			die("SEND_ZC");
+		}
+	}
+	flights[frame->buffer].sent = true;
+	release_when_done(frame->buffer);
+}
+
 static int connect_to(const char *address, int port)
 {
 	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -260,13 +372,15 @@ int main(int argc, char **argv)
 	int ends[2], one = 1;
 
 	if (argc != 6 && argc != 8) {
-		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|careless|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
+		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|careless|uring|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
 		return 64;
 	}
 	if (!strcmp(argv[4], "write"))
 		transfer = send_write;
 	else if (!strcmp(argv[4], "zerocopy") || (careless = !strcmp(argv[4], "careless")))
 		transfer = send_zerocopy;
+	else if (!strcmp(argv[4], "uring"))
+		transfer = send_uring;
 	else if (!strcmp(argv[4], "splice"))
 		transfer = send_splice;
 	else
@@ -287,6 +401,8 @@ int main(int argc, char **argv)
 	sock = connect_to(argv[2], atoi(argv[3]));
 	if (transfer == send_zerocopy && setsockopt(sock, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
 		die("SO_ZEROCOPY");
+	if (transfer == send_uring)
+		ring_open();
 	if (pipe2(ends, O_CLOEXEC) || fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
 		die("pipe");
 	pipe_out = ends[0];
@@ -305,8 +421,13 @@ int main(int argc, char **argv)
 		if (unreaped) {
 			struct pollfd fds[] = { { .fd = device, .events = POLLIN }, { .fd = sock } };
 
+			if (transfer == send_uring)
+				fds[1] = (struct pollfd){ .fd = ring.fd, .events = POLLIN };
 			wait_for(fds, 2);
-			reap();
+			if (transfer == send_uring)
+				ring_enter(0, 0);
+			else
+				reap();
 			if (!(fds[0].revents & POLLIN))
 				continue;
 		}
@@ -319,6 +440,8 @@ int main(int argc, char **argv)
 			sent += frames[i].bytes;
 		}
 	}
+	while (unreaped && transfer == send_uring)
+		ring_enter(0, 1);
 	while (unreaped)
 		wait_for_notification();
 	/* Its end of the connection tells that the receiver has read it all. */
