@@ -160,8 +160,13 @@ final class Pipeline {
         }
 
         /** What its connections are sent over: also those of an actor that takes the place of one that died. */
-        Transports transports(Transports.Options options, List<MemorySegment> memory, SinkCounters counted) {
-            Transports made = transports == null ? new Transports(options, memory, counted.send) : transports;
+        Transports transports(
+                Transports.Options options,
+                List<MemorySegment> memory,
+                List<MemorySegment> releasable,
+                SinkCounters counted) {
+            Transports made =
+                    transports == null ? new Transports(options, memory, releasable, counted.send) : transports;
             transports = made;
             return made;
         }
@@ -601,23 +606,13 @@ final class Pipeline {
         switch (open.sink) {
             case Topology.TcpSink tcp ->
                 open.connector = watched(context.spawn(
-                        Connector.create(
-                                tcp,
-                                open.streams,
-                                reactor(),
-                                open.transports(tcp.transport(), memory(open), counted),
-                                counted),
+                        Connector.create(tcp, open.streams, reactor(), transports(open, tcp, counted), counted),
                         nextName()));
             case Topology.ListenSink listen -> {
                 TcpSocket socket = open(listening, listen.name());
                 open.listener = watched(context.spawn(
                         Listener.create(
-                                listen,
-                                open.streams,
-                                socket,
-                                reactor(),
-                                open.transports(listen.transport(), memory(open), counted),
-                                counted),
+                                listen, open.streams, socket, reactor(), transports(open, listen, counted), counted),
                         nextName()));
                 listening.remove(listen.name());
             }
@@ -627,12 +622,20 @@ final class Pipeline {
     }
 
     /** That its frames lie in. */
-    private List<MemorySegment> memory(OpenSink sink) {
-        return sink.ways.stream()
+    private Transports transports(OpenSink open, Topology.SocketSink sink, SinkCounters counted) {
+        List<BufferDevice> devices = open.ways.stream()
                 .map(Topology.Stream::source)
                 .distinct()
-                .map(source -> open(sources, source).device().memory())
+                .map(source -> open(sources, source).device())
                 .toList();
+        return open.transports(
+                sink.transport(),
+                devices.stream().map(BufferDevice::memory).toList(),
+                devices.stream()
+                        .filter(BufferDevice::releasesEarly)
+                        .map(BufferDevice::memory)
+                        .toList(),
+                counted);
     }
 
     private String nextName() {

@@ -23,6 +23,13 @@ public interface BufferDevice extends AutoCloseable {
     /** The memory that frames lie in, page-backed, mapped until {@link #close}. */
     MemorySegment memory();
 
+    /**
+     * Whether a buffer may be released while somebody still reads it: whoever fills it looks first, or nobody ever does.
+     */
+    default boolean releasesEarly() {
+        return false;
+    }
+
     /** A descriptor that polls as readable while {@link #acquire} has something to say, once it said 0. */
     int readyFd();
 

@@ -238,6 +238,11 @@ public final class DriverDevice implements BufferDevice {
     }
 
     @Override
+    public boolean releasesEarly() {
+        return true; // it keeps what is referred to in quarantine
+    }
+
+    @Override
     public MemorySegment memory() {
         return mapping.segment();
     }

@@ -74,6 +74,11 @@ public final class ReplayDevice extends StandInDevice {
     }
 
     @Override
+    public boolean releasesEarly() {
+        return true; // the file is only read
+    }
+
+    @Override
     public void start() {
         running = true;
         ledger.start();

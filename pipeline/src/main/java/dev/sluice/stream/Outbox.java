@@ -166,6 +166,7 @@ public final class Outbox {
         }
         streams.get(frame.stream()).announced(frame.lostBytes());
         counters.framesKnown.add(1);
+        transfers[slot(frame)].acknowledged();
         letGo();
         return true;
     }
@@ -399,6 +400,7 @@ public final class Outbox {
             LentFrame frame = waiting.removeOldest();
             held[slot(frame)] = false;
             sentBefore[slot(frame)] = false;
+            transfers[slot(frame)].acknowledged();
             letGo(frame);
         }
     }
@@ -478,7 +480,7 @@ public final class Outbox {
     }
 
     private void keepIfOutstanding(int slot) {
-        if (transfers[slot].outstanding() > 0) {
+        if (transfers[slot].outstanding() > 0 || (transfers[slot].awaitsAcknowledgement() && !held[slot])) {
             frames[slot].lent().pool().keepFromDevice(frames[slot]);
         }
     }

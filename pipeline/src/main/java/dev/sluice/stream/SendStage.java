@@ -324,16 +324,25 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** Goes as far as the socket lets it, then asks for the next frame or waits. */
         private void proceed() throws IOException {
             Connection to = link;
+            boolean again = false;
             for (Transfer next; to != null && (next = upNext()) != null; ) {
                 Transport.Progress progress = to.transport.send(next);
-                if (progress == Transport.Progress.SENT) {
+                boolean sent = progress == Transport.Progress.SENT;
+                if (sent) {
                     quiet = false;
                     sending = null;
                     outbox.handedOver(next);
                 }
-                if (to.transport.holdsSettled()) {
-                    to.transport.reap(onSettled); // which may be what it waits for
-                } else if (progress != Transport.Progress.SENT) {
+                boolean reaped = to.transport.holdsSettled();
+                if (reaped) {
+                    to.transport.reap(onSettled);
+                }
+                // What was reaped may be what it waits for: it is tried once more, or else no event might ever come.
+                boolean mayGoOn = progress == Transport.Progress.AWAIT_COMPLETION
+                        && reaped
+                        && (!again || to.transport.outstanding() == 0);
+                again = mayGoOn;
+                if (!sent && !mayGoOn) {
                     arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
                     SinkStream.flush(streams);
                     return;
@@ -494,7 +503,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             sending = null;
             int unacknowledged = abortLink();
             int data = unacknowledged - (finished ? FIN : 0);
-            if (phase == Phase.FLUSHING && data > 0 && !hasAll) {
+            boolean hasFrames = session.resumes() && outbox.isDone();
+            if (phase == Phase.FLUSHING && data > 0 && !hasAll && !hasFrames) {
                 lostAtEnd = new IOException("the connection was lost at the end of the stream, with the last " + data
                         + " bytes not acknowledged: " + reason);
             }

@@ -70,7 +70,7 @@ public final class LinkBench implements AutoCloseable {
         Candidate(TransportChoice choice, TcpSocket socket, SharedMemory memory) {
             this.choice = choice;
             Transports.Options always = Transports.Options.always(choice);
-            transports = new Transports(always, List.of(memory.segment()), counters);
+            transports = new Transports(always, List.of(memory.segment()), List.of(memory.segment()), counters);
             transport = (SocketTransport) transports.forFrames(transports.open(socket, null));
         }
 
@@ -130,7 +130,7 @@ public final class LinkBench implements AutoCloseable {
     /** What {@code auto} would take here, and why. */
     public String auto() {
         Transports.Options auto = Transports.Options.always(TransportChoice.AUTO);
-        try (Transports transports = new Transports(auto, List.of(memory.segment()), new SendCounters())) {
+        try (Transports transports = new Transports(auto, List.of(memory.segment()), List.of(), new SendCounters())) {
             return transports.wouldTake(socket);
         }
     }
@@ -211,14 +211,19 @@ public final class LinkBench implements AutoCloseable {
     }
 
     private void await(Transport transport, Transport.Progress progress) throws IOException {
-        boolean ofItsOwn = progress == Transport.Progress.AWAIT_COMPLETION && transport.completionFd() >= 0;
+        boolean completion = progress == Transport.Progress.AWAIT_COMPLETION;
+        boolean ofItsOwn = completion && transport.completionFd() >= 0;
         int fd = ofItsOwn ? transport.completionFd() : socket.fd();
         int events = ofItsOwn
                 ? Constants.POLLIN
                 : progress == Transport.Progress.AWAIT_WRITABLE ? Constants.POLLOUT : 0; // errors come unasked
-        if (!transport.holdsSettled() && Libc.poll(fd, events, LIMIT_MILLIS) == 0) {
+        if (!(completion && transport.holdsSettled()) && Libc.poll(fd, events, LIMIT_MILLIS) == 0) {
             throw new IOException("the receiver has taken nothing for " + LIMIT_MILLIS / 1000 + " s");
         }
+        reap(transport);
+    }
+
+    private static void reap(Transport transport) throws IOException {
         transport.reap(settled -> {});
         int error = transport.pendingError();
         if (error != 0) {
@@ -230,11 +235,7 @@ public final class LinkBench implements AutoCloseable {
     private void settle(Transport transport) throws IOException {
         long until = System.nanoTime() + Duration.ofMillis(LIMIT_MILLIS).toNanos();
         while (transport.outstanding() > 0 || transport.unacknowledgedBytes() > 0) {
-            transport.reap(settled -> {});
-            int error = transport.pendingError();
-            if (error != 0) {
-                throw new ConnectionLostException(error);
-            }
+            reap(transport);
             if (System.nanoTime() > until) {
                 throw new IOException("the receiver did not take all within " + LIMIT_MILLIS / 1000 + " s");
             }

@@ -19,7 +19,7 @@ import java.util.List;
 final class SpliceTransport extends ReferringTransport {
 
     private final SplicePipe pipe;
-    private final List<MemorySegment> memory;
+    private final List<MemorySegment> releasable;
     private final boolean held;
 
     /** What the pipe refers to: the next bytes of the transfer that is being sent. */
@@ -28,20 +28,19 @@ final class SpliceTransport extends ReferringTransport {
     /**
      * Over a socket.
      *
-     * @param memory that may be referred to
-     * @param held whether any other may be, too, since it is held until the receiver has acknowledged it
+     * @param releasable memory that may be released while it is referred to; if all is held until the receiver has
+     *     acknowledged it, other memory is referred to, too, and the transfer told so
      */
     SpliceTransport(
             TcpSocket socket,
             SplicePipe pipe,
-            List<MemorySegment> memory,
-            boolean held,
+            List<MemorySegment> releasable,
             Transports.Options options,
             SendCounters counters) {
         super(socket, options, counters);
         this.pipe = pipe;
-        this.memory = memory;
-        this.held = held;
+        this.releasable = releasable;
+        held = options.held();
     }
 
     @Override
@@ -55,7 +54,14 @@ final class SpliceTransport extends ReferringTransport {
             if (first > 0) {
                 return sendPlainly(transfer, first, first < count ? Constants.MSG_MORE : 0);
             }
-            long piped = pipe.fill(transfer.iovecAddress(), leading(transfer, count, true));
+            int elements = leading(transfer, count, true);
+            for (int i = 0; i < elements; i++) {
+                if (!isReleasable(transfer, i)) {
+                    transfer.referredToUntilAcknowledged();
+                    break;
+                }
+            }
+            long piped = pipe.fill(transfer.iovecAddress(), elements);
             if (piped == -Constants.EFAULT) {
                 goPlain("the buffers cannot be spliced (EFAULT): their mapping has no struct pages");
                 return sendPlainly(transfer);
@@ -88,12 +94,13 @@ final class SpliceTransport extends ReferringTransport {
         if (transfer.nextIsHeader(element)) {
             return false;
         }
-        if (held) {
-            return true;
-        }
+        return held || isReleasable(transfer, element);
+    }
+
+    private boolean isReleasable(Transfer transfer, int element) {
         long address = transfer.nextAddress(element);
         long end = address + transfer.nextLength(element);
-        for (MemorySegment one : memory) {
+        for (MemorySegment one : releasable) {
             if (address >= one.address() && end <= one.address() + one.byteSize()) {
                 return true;
             }

@@ -31,6 +31,7 @@ public final class Transfer {
     private int headers;
     private long headerBytes;
     private int outstanding;
+    private boolean untold;
 
     /** @param slot whose bytes: a number for the owner to find its frame by, or {@link #NO_BUFFER} */
     public Transfer(int slot) {
@@ -151,6 +152,21 @@ public final class Transfer {
             taken -= length;
             next++;
         }
+    }
+
+    /** The kernel refers to the memory, and nobody but the receiver will ever say that it is done. */
+    void referredToUntilAcknowledged() {
+        untold = true;
+    }
+
+    /** Whether only an acknowledgement of the receiver says that the memory may be written again. */
+    public boolean awaitsAcknowledgement() {
+        return untold;
+    }
+
+    /** The receiver has read all of it. */
+    public void acknowledged() {
+        untold = false;
     }
 
     void sendIssued() {

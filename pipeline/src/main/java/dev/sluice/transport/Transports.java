@@ -8,7 +8,9 @@ import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.SSLEngine;
@@ -81,21 +83,24 @@ public final class Transports implements AutoCloseable {
     private final Rings rings;
     private final List<MemorySegment> memory;
 
-    // By kind: from how many bytes on sends go by reference.
-    private long zerocopyBytes = Options.MEASURED;
-    private long uringBytes = Options.MEASURED;
-    private long spliceBytes = Options.MEASURED;
+    private final List<MemorySegment> releasable;
+
+    /** By kind: from how many bytes on sends go by reference. */
+    private final Map<TransportChoice, Long> thresholds = new EnumMap<>(TransportChoice.class);
 
     /**
      * For connections that send from some memory.
      *
      * @param memory that frames lie in; unmapped only after this is closed
+     * @param releasable the part of it that may be released while the network still refers to it
      * @param counters of the sink; they outlive the connections
      */
-    public Transports(Options options, List<MemorySegment> memory, SendCounters counters) {
+    public Transports(
+            Options options, List<MemorySegment> memory, List<MemorySegment> releasable, SendCounters counters) {
         this.options = options;
         this.counters = counters;
         this.memory = memory;
+        this.releasable = releasable;
         rings = new Rings(memory);
     }
 
@@ -204,12 +209,12 @@ public final class Transports implements AutoCloseable {
 
     private Transport uring(CopyTransport opened, String reason, String instead) {
         try {
-            Rings.Ring ring = rings.take();
+            Options found = options.threshold(threshold(TransportChoice.URING, this::uringAlways));
+            Rings.Ring ring = rings.take(); // which may be the one that was measured with
+            growSendBuffer(opened.socket);
             counters.transport("uring", reason);
             counters.plainReason("");
-            growSendBuffer(opened.socket);
-            uringBytes = threshold(uringBytes, "uring", this::uringAlways);
-            return new UringTransport(opened.socket, ring, rings, options.threshold(uringBytes), counters);
+            return new UringTransport(opened.socket, ring, rings, found, counters);
         } catch (Rings.UnavailableException e) {
             return zerocopy(opened, instead + e.getMessage());
         }
@@ -223,19 +228,18 @@ public final class Transports implements AutoCloseable {
         counters.plainReason("");
         counters.transport("zerocopy", reason);
         growSendBuffer(opened.socket);
-        zerocopyBytes = threshold(zerocopyBytes, "zerocopy", Transports::zerocopyAlways);
-        return new ZerocopyTransport(opened.socket, options.threshold(zerocopyBytes), counters);
+        Options found = options.threshold(threshold(TransportChoice.ZEROCOPY, Transports::zerocopyAlways));
+        return new ZerocopyTransport(opened.socket, found, counters);
     }
 
     private Transport splice(CopyTransport opened) {
         try {
-            spliceBytes = threshold(spliceBytes, "splice", this::spliceAlways);
+            Options found = options.threshold(threshold(TransportChoice.SPLICE, this::spliceAlways));
             SplicePipe pipe = SplicePipe.open();
             growSendBuffer(opened.socket);
             counters.transport("splice", "");
             counters.plainReason("");
-            Options found = options.threshold(spliceBytes);
-            return new SpliceTransport(opened.socket, pipe, memory, options.held(), found, counters);
+            return new SpliceTransport(opened.socket, pipe, releasable, found, counters);
         } catch (LinuxException e) {
             return zerocopy(opened, "instead of splice: " + e.getMessage());
         }
@@ -249,32 +253,31 @@ public final class Transports implements AutoCloseable {
         }
     }
 
-    private long threshold(long known, String kind, Crossover.Maker byReference) {
+    private long threshold(TransportChoice kind, Crossover.Maker byReference) {
         if (options.thresholdBytes() != Options.MEASURED) {
             return options.thresholdBytes();
         }
-        if (known != Options.MEASURED) {
-            return known;
-        }
-        Crossover.Result result = Crossover.measure(memory, byReference);
-        LOG.info("{} from {} bytes on ({}), below that plain sends", kind, result.bytes(), result.how());
-        return result.bytes();
+        return thresholds.computeIfAbsent(kind, absent -> {
+            Crossover.Result result = Crossover.measure(memory, byReference);
+            LOG.info("{} from {} bytes on ({}), below that plain sends", kind.word(), result.bytes(), result.how());
+            return result.bytes();
+        });
     }
 
-    private static Transport zerocopyAlways(TcpSocket socket) throws IOException {
+    private static Transport zerocopyAlways(TcpSocket socket, SendCounters of) throws IOException {
         int refused = -socket.enableZerocopy();
         if (refused != 0) {
             throw new LinuxException("SO_ZEROCOPY", refused);
         }
-        return new ZerocopyTransport(socket, ALWAYS, new SendCounters());
+        return new ZerocopyTransport(socket, ALWAYS, of);
     }
 
-    private Transport spliceAlways(TcpSocket socket) throws IOException {
-        return new SpliceTransport(socket, SplicePipe.open(), memory, false, ALWAYS, new SendCounters());
+    private Transport spliceAlways(TcpSocket socket, SendCounters of) throws IOException {
+        return new SpliceTransport(socket, SplicePipe.open(), memory, ALWAYS, of);
     }
 
-    private Transport uringAlways(TcpSocket socket) throws IOException {
-        return new UringTransport(socket, rings.take(), rings, ALWAYS, new SendCounters());
+    private Transport uringAlways(TcpSocket socket, SendCounters of) throws IOException {
+        return new UringTransport(socket, rings.take(), rings, ALWAYS, of);
     }
 
     /** The memory is no longer registered, but for what is still sent from it. */

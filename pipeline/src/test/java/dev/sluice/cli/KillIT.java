@@ -76,7 +76,7 @@ final class KillIT {
             for (SluiceProcess.Ended ended = null; ended == null; ) {
                 try (SluiceProcess one =
                         sender ? SluiceProcess.start("run", "--json", topology.toString()) : receiver(port, record)) {
-                    awaitSize(record, reached + random.nextLong(1 << 20, 30 << 20), one);
+                    awaitSize(record, reached + random.nextLong(1 << 20, 8 << 20), one);
                     if (kills < 5 && one.isAlive()) {
                         one.kill();
                         kills++;

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
@@ -216,6 +217,37 @@ class ChangeIT {
             everyBufferIsBack(system, 64);
             deaf.close();
             again.close();
+        }
+    }
+
+    /** Its queue refers to the memory, and nobody will ever acknowledge it: the buffers are not filled again. */
+    @Test
+    void whatWasSplicedToAReceiverStaysAsItIsWhenItsSinkIsRemoved() throws Exception {
+        try (ServerSocket stalled = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            String source =
+                    "sources.fpga { type = simulated, buffer-size = 64KiB, buffers = 512, rate = 200MB, poison = true }";
+            String stays = "sinks.stays { type = discard, from = fpga }";
+            String waits = ("sinks.waits { type = tcp, from = fpga, connect = \"127.0.0.1:%d\", transport = splice, "
+                            + "delivery = resume, zerocopy-threshold = 0 }%n")
+                    .formatted(stalled.getLocalPort());
+            PipelineSystem system =
+                    PipelineSystem.start(TopologyTexts.valid(sluice("drain-timeout = 300ms", source, stays, waits)));
+            try (Socket slow = stalled.accept()) {
+                Greeting.answer(slow);
+                await(() -> system.counters().source("fpga").device().lostBytes() > 0);
+                system.change(TopologyTexts.valid(sluice("drain-timeout = 300ms", source, stays)));
+                long before = system.counters().sink("stays").framesSent.value();
+                await(() -> system.counters().sink("stays").framesSent.value() > before + 1000);
+                AtomicLong frames = new AtomicLong();
+                try {
+                    FramedStream.read(slow.getInputStream(), frames::set); // which compares every word
+                } catch (UncheckedIOException reset) {
+                    assertThat(reset).hasMessageContaining("reset");
+                }
+                assertThat(frames.get()).isPositive();
+            }
+            assertThat(system.counters().source("fpga").stuckBuffers.value()).isPositive();
+            assertThat(drained(system).failure()).isNull();
         }
     }
 

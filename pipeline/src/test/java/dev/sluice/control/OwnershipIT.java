@@ -12,8 +12,11 @@ import dev.sluice.metrics.Summary;
 import dev.sluice.receive.Receiver;
 import dev.sluice.receive.Report;
 import dev.sluice.wire.Framing;
+import dev.sluice.wire.Greeting;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -69,6 +72,34 @@ class OwnershipIT {
                 .isEqualTo(run.source().acquiredBytes());
         assertThat(run.report().skippedBytes()).as(run.toString()).isZero();
         everyBufferIsBack(run);
+    }
+
+    /** While the socket is full, the stage has its turn for all else: acknowledgements, times, and to be told to end. */
+    @ParameterizedTest
+    @CsvSource({"copy, live", "zerocopy, live", "uring, live", "splice, resume"})
+    void aReceiverThatReadsNothingIsGivenUpInTime(String transport, String delivery) throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            PipelineSystem system = PipelineSystem.start(
+                    TopologyTexts.valid("""
+                    sluice {
+                      drain-timeout = 300ms
+                      sources { fpga { type = simulated, buffer-size = 64KiB, buffers = %d, rate = 200MB } }
+                      sinks { out {
+                        type = tcp, from = fpga, connect = "127.0.0.1:%d", delivery = %s
+                        transport = %s, zerocopy-threshold = 0, plain-after-copied = 0, send-buffer = 64KiB
+                      } }
+                    }
+                    """.formatted(BUFFERS * 8, server.getLocalPort(), delivery, transport)));
+            try (Socket silent = server.accept()) {
+                Greeting.answer(silent);
+                while (system.counters().source("fpga").device().lostBytes() == 0) {
+                    Thread.onSpinWait();
+                }
+                system.drain();
+                assertThat(system.outcome().get(15, TimeUnit.SECONDS).failure())
+                        .hasMessageContaining("gave up draining");
+            }
+        }
     }
 
     private static void everyBufferIsBack(Run run) {

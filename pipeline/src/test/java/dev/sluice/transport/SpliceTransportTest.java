@@ -57,6 +57,7 @@ final class SpliceTransportTest {
         return new Transports(
                 new Transports.Options(TransportChoice.SPLICE, thresholdBytes, 0, held, 0),
                 List.of(memory.segment()),
+                List.of(memory.segment()),
                 counters);
     }
 
@@ -205,7 +206,7 @@ final class SpliceTransportTest {
         SharedMemory gone = SharedMemory.anonymous("gone", CHUNK_BYTES);
         MemorySegment segment = gone.segment();
         Transports.Options options = new Transports.Options(TransportChoice.SPLICE, 0, 0, false, 0);
-        try (Transports others = new Transports(options, List.of(segment), counters);
+        try (Transports others = new Transports(options, List.of(segment), List.of(segment), counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             Transfer transfer = new Transfer(0);
             transfer.add(segment.address(), 1024);

@@ -40,7 +40,10 @@ final class TransportsTest {
     private void choose(InetAddress receiver, TransportChoice choice) throws IOException {
         try (Loopback loopback = Loopback.connect(receiver);
                 Transports transports = new Transports(
-                        new Transports.Options(choice, 0, 0, false, 0), List.of(memory.segment()), counters);
+                        new Transports.Options(choice, 0, 0, false, 0),
+                        List.of(memory.segment()),
+                        List.of(memory.segment()),
+                        counters);
                 Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
             transport.abort();
         }
@@ -91,7 +94,10 @@ final class TransportsTest {
     void theThresholdIsMeasuredOnceAndTold(TransportChoice choice) throws Exception {
         List<MemorySegment> memories = List.of(memory.segment());
         try (Transports transports = new Transports(
-                new Transports.Options(choice, Transports.Options.MEASURED, 0, false, 0), memories, counters)) {
+                new Transports.Options(choice, Transports.Options.MEASURED, 0, false, 0),
+                memories,
+                List.of(),
+                counters)) {
             for (int connection = 0; connection < 2; connection++) {
                 try (Loopback loopback = Loopback.connect();
                         Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
@@ -100,9 +106,9 @@ final class TransportsTest {
                 }
             }
         }
-        Crossover.Result result = Crossover.measure(memories, socket -> {
+        Crossover.Result result = Crossover.measure(memories, (socket, counted) -> {
             socket.enableZerocopy();
-            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false, 0), new SendCounters());
+            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false, 0), counted);
         });
         System.out.println(result);
         assertThat(result.bytes()).isBetween(4L << 10, 128L << 10);
@@ -111,10 +117,8 @@ final class TransportsTest {
 
     @Test
     void aThresholdThatCannotBeMeasuredIsAssumed() {
-        assertThat(Crossover.measure(List.of(), socket -> new CopyTransport(socket, counters))
-                        .bytes())
-                .isEqualTo(Crossover.ASSUMED_BYTES);
-        Crossover.Result refused = Crossover.measure(List.of(memory.segment()), socket -> {
+        assertThat(Crossover.measure(List.of(), CopyTransport::new).bytes()).isEqualTo(Crossover.ASSUMED_BYTES);
+        Crossover.Result refused = Crossover.measure(List.of(memory.segment()), (socket, counted) -> {
             throw new IOException("not here");
         });
         assertThat(refused.bytes()).isEqualTo(Crossover.ASSUMED_BYTES);

@@ -66,6 +66,7 @@ final class UringTransportTest {
         return new Transports(
                 new Transports.Options(TransportChoice.URING, 0, plainAfterCopied, false, 0),
                 List.of(memory.segment()),
+                List.of(memory.segment()),
                 counters);
     }
 
@@ -325,6 +326,7 @@ final class UringTransportTest {
                 Transports others = new Transports(
                         new Transports.Options(TransportChoice.URING, 0, 0, false, 0),
                         List.of(mapped.segment()),
+                        List.of(),
                         counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             assertThat(counters.transport()).isEqualTo("zerocopy");

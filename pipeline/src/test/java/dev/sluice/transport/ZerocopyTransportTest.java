@@ -63,7 +63,7 @@ final class ZerocopyTransportTest {
     }
 
     private Transport open(TcpSocket socket, Transports.Options options) {
-        Transports transports = new Transports(options, List.of(memory.segment()), counters);
+        Transports transports = new Transports(options, List.of(memory.segment()), List.of(memory.segment()), counters);
         return transports.forFrames(transports.open(socket, null));
     }
 
