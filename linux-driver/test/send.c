@@ -227,7 +227,7 @@ static void send_splice(const struct sluice_frame *frame, const uint8_t *data)
 static void ring_open(void)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		.flags = IORING_SETUP_CQSIZE, /* with DEFER_TASKRUN no notification would wake poll() */
 		.cq_entries = RING_ANSWERS,
 	};
 	struct iovec buffers = { memory, info.buffer_bytes * info.buffer_count };
