@@ -177,6 +177,12 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** What is being handed to the kernel. */
         private @Nullable Transfer sending;
 
+        /**
+         * The socket had no room, and has not said that it has some: epoll says so for a third of its buffer, and whoever
+         * tries sooner, at each completion, hands over what little there is and gets a completion for that, too.
+         */
+        private boolean full;
+
         private boolean endAnnounced;
         private boolean quiet;
         private boolean limited;
@@ -310,6 +316,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             }
             connection.register(reactor, onReady::invoke);
             link = connection;
+            full = false;
             if (receiver != null) {
                 receiver.connected(true);
             }
@@ -326,7 +333,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             Connection to = link;
             boolean again = false;
             for (Transfer next; to != null && (next = upNext()) != null; ) {
-                Transport.Progress progress = to.transport.send(next);
+                Transport.Progress progress = full ? Transport.Progress.AWAIT_WRITABLE : to.transport.send(next);
                 boolean sent = progress == Transport.Progress.SENT;
                 if (sent) {
                     quiet = false;
@@ -342,6 +349,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                         && reaped
                         && (!again || to.transport.outstanding() == 0);
                 again = mayGoOn;
+                full = progress == Transport.Progress.AWAIT_WRITABLE;
                 if (!sent && !mayGoOn) {
                     arm(progress == Transport.Progress.AWAIT_WRITABLE ? Constants.EPOLLOUT : 0);
                     SinkStream.flush(streams);
@@ -436,6 +444,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             int events = ready.events();
             boolean completed = ready.completed();
             step(() -> {
+                full &= (events & Constants.EPOLLOUT) == 0;
                 int outstanding = ready.transport.outstanding();
                 if (completed) {
                     ready.transport.reap(onSettled);
