@@ -166,8 +166,8 @@ final class TopologyReaderTest {
                         null,
                         null));
         assertThat(tcp(topology).transport())
-                .isEqualTo(new Transports.Options(
-                        TransportChoice.AUTO, Transports.Options.MEASURED, 16, false, Transports.Options.CHOSEN));
+                .isEqualTo(
+                        new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16, false, Transports.Options.CHOSEN));
         assertThat(topology.pekko().isEmpty()).isTrue();
     }
 
@@ -460,8 +460,8 @@ final class TopologyReaderTest {
         assertThat(sink.receivers()).isEqualTo(1);
         assertThat(sink.session().framing()).isEqualTo(Framing.SLUICE);
         assertThat(sink.transport())
-                .isEqualTo(new Transports.Options(
-                        TransportChoice.AUTO, Transports.Options.MEASURED, 16, false, Transports.Options.CHOSEN));
+                .isEqualTo(
+                        new Transports.Options(TransportChoice.AUTO, 10 * 1024, 16, false, Transports.Options.CHOSEN));
         assertThat(sink.allows(InetAddress.ofLiteral("::1"))).isTrue();
         assertThat(sink.allows(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
     }
@@ -768,6 +768,17 @@ final class TopologyReaderTest {
         }
         assertThat(onlyProblem(file(SOURCE, filters.toString(), SINK.replace("from = a", "from = " + end))))
                 .contains("sinks.out is sent more than 64 streams");
+    }
+
+    @Test
+    void theThresholdAndTheSendBufferMayBeChosenBySluice() throws Exception {
+        String sink = "out { type = tcp, from = a, connect = \"h:1\", zerocopy-threshold = auto, send-buffer = %s }";
+        assertThat(tcp(valid(file(SOURCE, sink.formatted("auto")))).transport().thresholdBytes())
+                .isEqualTo(Transports.Options.MEASURED);
+        assertThat(tcp(valid(file(SOURCE, sink.formatted("0")))).transport().sendBufferBytes())
+                .isZero();
+        assertThat(onlyProblem(file(SOURCE, sink.formatted("car"))))
+                .contains("sinks.out.send-buffer is \"car\", which is not auto, or a size such as 4096, 4KiB or 1MB");
     }
 
     @Test
