@@ -686,22 +686,27 @@ public final class TopologyReader {
                 || socket.transport().held()) {
             return;
         }
-        for (Topology.Stream stream : topology.streams(sink.name())) {
-            for (Topology.Source source : topology.sources()) {
-                boolean looksItself = source instanceof Topology.Driver || source instanceof Topology.Replay;
-                if (source.name().equals(stream.source()) && !looksItself) {
-                    problems.addKey(
-                            sink.input().node().origin(),
-                            List.of("sluice", "sinks", sink.name(), "transport"),
-                            "sinks." + sink.name()
-                                    + ".transport is splice, which never says when the kernel is done with a "
-                                    + "buffer of sources." + source.name()
-                                    + ": write delivery = resume, so that the receiver does, or transport = auto; only a "
-                                    + "driver looks itself, and only a replay never changes");
-                    return;
-                }
+        for (Topology.Source source : sourcesOf(topology, sink)) {
+            if (!(source instanceof Topology.Driver || source instanceof Topology.Replay)) {
+                problems.addKey(
+                        sink.input().node().origin(),
+                        List.of("sluice", "sinks", sink.name(), "transport"),
+                        "sinks." + sink.name()
+                                + ".transport is splice, which never says when the kernel is done with a "
+                                + "buffer of sources." + source.name()
+                                + ": write delivery = resume, so that the receiver does, or transport = auto; only a "
+                                + "driver looks itself, and only a replay never changes");
+                return;
             }
         }
+    }
+
+    /** By the sink's streams, in their order. */
+    private static List<Topology.Source> sourcesOf(Topology topology, Topology.Sink sink) {
+        return topology.streams(sink.name()).stream()
+                .flatMap(stream -> topology.sources().stream()
+                        .filter(source -> source.name().equals(stream.source())))
+                .toList();
     }
 
     /** What waits in a queue is not the DMA engine's, nor anybody else's. */
@@ -710,17 +715,15 @@ public final class TopologyReader {
         if (input.whenFull() == WhenFull.BLOCK) {
             return;
         }
-        for (Topology.Stream stream : topology.streams(sink.name())) {
-            for (Topology.Source source : topology.sources()) {
-                if (source.name().equals(stream.source()) && input.queue() > source.buffers() / 2) {
-                    problems.addKey(
-                            input.node().origin(),
-                            List.of("sluice", "sinks", sink.name(), "queue"),
-                            "sinks." + sink.name() + ".queue is " + input.queue() + ", more than half of the "
-                                    + source.buffers() + " buffers of sources." + source.name()
-                                    + ": with all of them waiting here too few would be left for the others");
-                    return;
-                }
+        for (Topology.Source source : sourcesOf(topology, sink)) {
+            if (input.queue() > source.buffers() / 2) {
+                problems.addKey(
+                        input.node().origin(),
+                        List.of("sluice", "sinks", sink.name(), "queue"),
+                        "sinks." + sink.name() + ".queue is " + input.queue() + ", more than half of the "
+                                + source.buffers() + " buffers of sources." + source.name()
+                                + ": with all of them waiting here too few would be left for the others");
+                return;
             }
         }
     }
