@@ -14,6 +14,7 @@ public final class Epoll implements AutoCloseable {
 
     private final Arena arena = Arena.ofShared();
     private final MemorySegment ready = EpollEvent.allocateArray(arena, MOST_EVENTS);
+    private final MemorySegment change = EpollEvent.allocateArray(arena, 1);
     private final int fd;
 
     public Epoll() throws LinuxException {
@@ -32,12 +33,9 @@ public final class Epoll implements AutoCloseable {
         LinuxException.check(control(Constants.EPOLL_CTL_DEL, watched, 0, 0), "epoll_ctl(DEL)");
     }
 
-    private int control(int operation, int watched, int events, long data) {
-        try (Arena call = Arena.ofConfined()) {
-            MemorySegment event = EpollEvent.allocateArray(call, 1);
-            EpollEvent.set(event, events, data);
-            return Libc.epollCtl(fd, operation, watched, event);
-        }
+    private synchronized int control(int operation, int watched, int events, long data) {
+        EpollEvent.set(change, events, data);
+        return Libc.epollCtl(fd, operation, watched, change);
     }
 
     /** Waits for events and returns how many; an interrupted wait is an empty one. */
