@@ -22,6 +22,7 @@ import dev.sluice.stream.LentFrame;
 import dev.sluice.stream.Outbox;
 import dev.sluice.stream.PipelineGraph;
 import dev.sluice.stream.Reactor;
+import dev.sluice.stream.ReactorDispatcher;
 import dev.sluice.stream.Receivers;
 import dev.sluice.stream.SendStage;
 import dev.sluice.stream.SinkControl;
@@ -54,6 +55,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.DispatcherSelector;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.stream.Graph;
 import org.apache.pekko.stream.Materializer;
@@ -220,6 +222,9 @@ final class Pipeline {
     private final ActorRef<End> ended;
     private final Executor blocking;
 
+    /** Of the streams, by name. */
+    private final String dispatcher;
+
     // Written while opening and closing, by one thread at a time; by the actor while running.
     private Topology topology;
     private final Map<String, OpenSource> sources = new LinkedHashMap<>();
@@ -270,6 +275,7 @@ final class Pipeline {
         this.topology = topology;
         this.counters = counters;
         this.ended = ended;
+        this.dispatcher = "reactor-of-" + id;
         this.blocking = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
     }
 
@@ -289,7 +295,9 @@ final class Pipeline {
     private Opened open() {
         try {
             if (reactor == null) {
-                reactor = new Reactor(topology.sources().getFirst().name());
+                Reactor made = new Reactor(topology.sources().getFirst().name(), blocking);
+                reactor = made;
+                ReactorDispatcher.register(Adapter.toClassic(context.getSystem()), dispatcher, made);
             }
             for (Topology.Source source : topology.sources()) {
                 if (!sources.containsKey(source.name())) {
@@ -470,7 +478,7 @@ final class Pipeline {
             graph.sink(sink.name(), sinkStage(graph, open, counted), open.streams, counted);
         }
         List<CompletableFuture<?>> ends = new ArrayList<>();
-        ends.add(graph.run(Materializer.createMaterializer(context)).toCompletableFuture());
+        ends.add(graph.run(Materializer.createMaterializer(context), dispatcher).toCompletableFuture());
         acquiring.values().forEach(source -> ends.add(source.ended().toCompletableFuture()));
         Map<String, Throwable> failures = new ConcurrentSkipListMap<>();
         sinks.forEach((name, sink) -> sink.controls.forEach(control -> ends.add(control.ended()

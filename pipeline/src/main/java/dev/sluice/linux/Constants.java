@@ -117,6 +117,7 @@ public final class Constants {
     public static final int EPOLLHUP = 0x10;
     public static final int EPOLLRDHUP = 0x2000;
     public static final int EPOLLONESHOT = 0x40000000;
+    public static final int EPOLLET = 0x80000000;
 
     // <poll.h>
     public static final int POLLIN = 0x1;

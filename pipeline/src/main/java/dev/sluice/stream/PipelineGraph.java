@@ -17,6 +17,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
+import org.apache.pekko.stream.ActorAttributes;
 import org.apache.pekko.stream.ClosedShape;
 import org.apache.pekko.stream.FlowShape;
 import org.apache.pekko.stream.Graph;
@@ -96,9 +97,10 @@ public final class PipelineGraph {
     /**
      * Starts it. The stages' own values are handed out as the graphs given here say.
      *
+     * @param dispatcher name of the one that it runs on
      * @return completes when no stage between sources and sinks will touch a frame any more
      */
-    public CompletionStage<Done> run(Materializer materializer) {
+    public CompletionStage<Done> run(Materializer materializer, String dispatcher) {
         Graph<ClosedShape, NotUsed> graph = GraphDSL.create(builder -> {
             Map<String, List<Inlet<LentFrame>>> inlets = new HashMap<>();
             sinks.forEach((name, sink) -> inlets.put(name, inlets(builder, name, sink)));
@@ -110,7 +112,9 @@ public final class PipelineGraph {
             }
             return ClosedShape.getInstance();
         });
-        RunnableGraph.fromGraph(graph).run(materializer);
+        RunnableGraph.fromGraph(graph)
+                .addAttributes(ActorAttributes.dispatcher(dispatcher))
+                .run(materializer);
         life.ends();
         return life.ended();
     }

@@ -5,30 +5,50 @@ import dev.sluice.linux.Constants;
 import dev.sluice.linux.Epoll;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.LinuxException;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The one thread of a pipeline that waits, on all its file descriptors at once. A registration is armed for one event;
- * when that comes, its handler is called on the reactor's thread and passes the word to the stage or actor concerned.
- * Spurious events happen, so whoever is told tries, without blocking, and arms again.
+ * The one thread of a pipeline: it waits, on all its file descriptors at once, and runs what is to be done then. A
+ * registration is armed for one event; when that comes, its handler is called on the reactor's thread and passes the word to
+ * the stage or actor concerned. Spurious events happen, so whoever is told tries, without blocking, and arms again.
+ *
+ * <p>As an executor it runs tasks in turn with the handlers. The streams are run so ({@link ReactorDispatcher}): what an
+ * event is for follows it on the same thread, where waking another one would cost more than sending a frame.
  */
-public final class Reactor implements AutoCloseable {
+public final class Reactor implements Executor, AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Reactor.class);
     private static final long WAKE_UP = 0;
+
+    /** Tasks that are run before it is looked for events again. */
+    private static final int MOST_TASKS = 16;
 
     private final Epoll epoll = new Epoll();
     private final EventFd wakeUp = new EventFd();
     private final ConcurrentHashMap<Long, Registration> registrations = new ConcurrentHashMap<>();
     private final AtomicLong nextKey = new AtomicLong(WAKE_UP + 1);
+    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+    private final Executor afterwards;
     private final Thread thread;
-    private volatile boolean closed;
 
-    public Reactor(String pipeline) throws LinuxException {
-        epoll.add(wakeUp.fd(), Constants.EPOLLIN, WAKE_UP);
+    /** The thread waits, or is about to: who has something for it must wake it. */
+    private final AtomicBoolean waiting = new AtomicBoolean();
+
+    private volatile boolean closed;
+    private volatile boolean ended;
+
+    /** @param afterwards runs the tasks that still come when this is closed: actors end a little later than their streams */
+    public Reactor(String pipeline, Executor afterwards) throws LinuxException {
+        this.afterwards = afterwards;
+        // By edges, so that it need not be cleared: each signal is an event.
+        epoll.add(wakeUp.fd(), Constants.EPOLLIN | Constants.EPOLLET, WAKE_UP);
         thread = Thread.ofPlatform().name("reactor-" + pipeline).daemon().start(this::run);
     }
 
@@ -87,10 +107,33 @@ public final class Reactor implements AutoCloseable {
         }
     }
 
+    @Override
+    public void execute(Runnable task) {
+        tasks.add(task);
+        if (ended) {
+            passOn();
+        } else if (Thread.currentThread() != thread) {
+            wake();
+        }
+    }
+
+    private void wake() {
+        if (waiting.compareAndSet(true, false)) {
+            synchronized (wakeUp) { // not after it is closed: the descriptor may be another's by then
+                if (!ended) {
+                    wakeUp.signal();
+                }
+            }
+        }
+    }
+
     private void run() {
         try {
             while (!closed) {
-                int count = epoll.await(-1);
+                runSome();
+                waiting.set(true);
+                int count = epoll.await(tasks.isEmpty() && !closed ? -1 : 0);
+                waiting.set(false);
                 for (int i = 0; i < count; i++) {
                     Registration registration = registrations.get(epoll.data(i));
                     if (registration != null) {
@@ -100,6 +143,34 @@ public final class Reactor implements AutoCloseable {
             }
         } catch (LinuxException e) {
             LOG.error("the reactor stopped: {}", e.getMessage());
+        } finally {
+            ended = true;
+            passOn();
+        }
+    }
+
+    private void runSome() {
+        for (int i = 0; i < MOST_TASKS; i++) {
+            Runnable task = tasks.poll();
+            if (task == null) {
+                return;
+            }
+            try {
+                task.run();
+            } catch (RuntimeException e) {
+                LOG.error("a task failed", e);
+            } catch (Error e) {
+                afterwards.execute(
+                        () -> { // on a thread of Pekko's, which knows what is to become of the process
+                            throw e;
+                        });
+            }
+        }
+    }
+
+    private void passOn() {
+        for (Runnable task; (task = tasks.poll()) != null; ) {
+            afterwards.execute(task);
         }
     }
 
@@ -112,11 +183,11 @@ public final class Reactor implements AutoCloseable {
         }
     }
 
-    /** Ends the thread and waits for it. */
+    /** Ends the thread and waits for it. Once, and not on that thread. */
     @Override
     public void close() {
         closed = true;
-        wakeUp.signal();
+        wake();
         boolean interrupted = false;
         while (thread.isAlive()) {
             try {
@@ -129,6 +200,8 @@ public final class Reactor implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         epoll.close();
-        wakeUp.close();
+        synchronized (wakeUp) {
+            wakeUp.close();
+        }
     }
 }

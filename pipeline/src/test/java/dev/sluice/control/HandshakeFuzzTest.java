@@ -39,7 +39,7 @@ final class HandshakeFuzzTest {
     @Test
     void aReceiverCanAnswerWhatItLikes() throws Exception {
         try (FedDevice device = new FedDevice("fed", 1, PAGE);
-                Reactor reactor = new Reactor("fuzz");
+                Reactor reactor = new Reactor("fuzz", Runnable::run);
                 EventFd never = new EventFd()) {
             FramePool pool = new FramePool(device, new SourceCounters());
             Fuzz.run(
