@@ -16,7 +16,8 @@ import org.apache.pekko.stream.javadsl.Flow;
  * from when it goes in until it comes out or is dropped, by any thread of the flow; and not any more once the flow has
  * completed. If it fails or is cancelled, buffers of frames inside it are kept from the device for good, since threads of
  * the flow may still read them. Frames inside the flow hold buffers of the source: it is given half of them at most, and one
- * that drops so many in a row without saying so gets no more.
+ * that drops so many in a row without saying so gets no more. What blocks, or takes the processor for long, goes behind
+ * {@code async(dispatcher)}: the rest runs on the pipeline's one thread.
  */
 public interface FlowFactory {
 

@@ -8,8 +8,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.apache.pekko.dispatch.Dispatchers;
-import org.apache.pekko.stream.ActorAttributes;
 import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.FlowShape;
 import org.apache.pekko.stream.Inlet;
@@ -160,7 +158,7 @@ final class FlowStage extends GraphStage<FlowShape<LentFrame, LentFrame>> {
                         maker.apply(frame -> onDropped.invoke(new Dropped(frame, frame.sequence()))),
                         "its factory made no flow, but null");
                 Source.fromGraph(entry.source())
-                        .via(flow.addAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultDispatcherId())))
+                        .via(flow)
                         .runWith(Sink.fromGraph(exit.sink()), subFusingMaterializer());
             } catch (Throwable e) { // errors too: see FilterRunner
                 failStage(new FilterException(name, e));

@@ -131,8 +131,12 @@ public final class Reactor implements Executor, AutoCloseable {
         try {
             while (!closed) {
                 runSome();
-                waiting.set(true);
-                int count = epoll.await(tasks.isEmpty() && !closed ? -1 : 0);
+                boolean idle = tasks.isEmpty();
+                if (idle) {
+                    waiting.set(true);
+                    idle = tasks.isEmpty() && !closed; // who came before that did not wake this thread
+                }
+                int count = epoll.await(idle ? -1 : 0);
                 waiting.set(false);
                 for (int i = 0; i < count; i++) {
                     Registration registration = registrations.get(epoll.data(i));
@@ -157,13 +161,8 @@ public final class Reactor implements Executor, AutoCloseable {
             }
             try {
                 task.run();
-            } catch (RuntimeException e) {
-                LOG.error("a task failed", e);
-            } catch (Error e) {
-                afterwards.execute(
-                        () -> { // on a thread of Pekko's, which knows what is to become of the process
-                            throw e;
-                        });
+            } catch (Throwable e) { // also what Scala throws without saying so, such as InterruptedException
+                failed("a task failed", e);
             }
         }
     }
@@ -175,11 +174,21 @@ public final class Reactor implements Executor, AutoCloseable {
     }
 
     /** A handler that fails is one pipeline's defect; the others are still to be told of their events. */
-    private static void tell(Registration registration, int events) {
+    private void tell(Registration registration, int events) {
         try {
             registration.handler.ready(events);
-        } catch (RuntimeException e) {
-            LOG.error("an event of descriptor {} was lost", registration.fd, e);
+        } catch (Throwable e) {
+            failed("an event of descriptor " + registration.fd + " was lost", e);
+        }
+    }
+
+    /** The thread goes on: without it nobody would be told of anything. */
+    private void failed(String what, Throwable failure) {
+        LOG.error(what, failure);
+        if (failure instanceof Error error) {
+            afterwards.execute(() -> {
+                throw error; // on a thread of Pekko's, which knows what is to become of the process
+            });
         }
     }
 

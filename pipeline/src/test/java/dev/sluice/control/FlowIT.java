@@ -138,6 +138,20 @@ class FlowIT {
                 """.formatted(buffers, FRAMES, how, sinks)));
     }
 
+    /** And so does not wait in between, with frames that it holds; unless it says where it wants to run. */
+    @Test
+    void runsOnThePipelinesOwnThread() throws Exception {
+        TestFlow.THREADS.clear();
+        PipelineSystem system = start("names-threads", 16, "out { type = discard, from = asks }");
+        while (TestFlow.THREADS.size() < 2) {
+            Thread.sleep(1);
+        }
+        system.drain();
+        assertThat(system.outcome().get(1, TimeUnit.MINUTES).failure()).isNull();
+        assertThat(TestFlow.THREADS).anyMatch(name -> name.startsWith("reactor-"));
+        assertThat(TestFlow.THREADS).anyMatch(name -> name.contains("blocking"));
+    }
+
     private static void everyBufferIsBack(PipelineSystem system, int buffers) {
         DeviceCounts device = system.counters().source("fpga").device();
         assertThat(device.lent()).isZero();

@@ -8,13 +8,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.apache.pekko.dispatch.Dispatchers;
 import org.apache.pekko.stream.javadsl.Flow;
 
 /** Type {@code test-flow}: flows that keep the rules, and such that do not. */
@@ -23,6 +26,7 @@ public final class TestFlow implements FlowFactory {
     /** What it does. */
     enum How {
         IDENTITY,
+        NAMES_THREADS,
         ASYNC,
         MAP_ASYNC,
         UNORDERED,
@@ -50,6 +54,14 @@ public final class TestFlow implements FlowFactory {
 
     static final AtomicInteger CHANGED = new AtomicInteger();
 
+    /** Those that NAMES_THREADS ran on. */
+    static final Set<String> THREADS = ConcurrentHashMap.newKeySet();
+
+    private static Frame nameThread(Frame frame) {
+        THREADS.add(Thread.currentThread().getName());
+        return frame;
+    }
+
     @Override
     public String type() {
         return "test-flow";
@@ -65,6 +77,10 @@ public final class TestFlow implements FlowFactory {
         Flow<Frame, Frame, ?> frames = Flow.of(Frame.class);
         return switch (how) {
             case IDENTITY -> frames;
+            case NAMES_THREADS ->
+                frames.map(TestFlow::nameThread)
+                        .async(Dispatchers.DefaultBlockingDispatcherId())
+                        .map(TestFlow::nameThread);
             case ASYNC -> frames.async().map(frame -> frame).async();
             case MAP_ASYNC -> frames.mapAsync(4, frame -> later(frame, 3 - frame.sequence() % 4));
             case UNORDERED -> frames.mapAsyncUnordered(4, frame -> later(frame, frame.sequence() == 20 ? 200 : 0));
