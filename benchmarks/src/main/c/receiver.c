@@ -4,6 +4,10 @@
  * prints a line for each connection, one after the other, with what came and what it cost.
  * Two ports: on one all bytes are payload, on the other the sender speaks framing = sluice and
  * is answered (layout and types: dev.sluice.wire.Header). It ends when standard input does.
+ *
+ *	receiver [PORT]
+ *
+ * With a port it connects there instead, once somebody listens, for a stream of payload alone.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,6 +29,7 @@ enum {
 	READ_BYTES = 1 << 20,
 	ACKNOWLEDGE_BYTES = 1 << 20,	/* as dev.sluice.receive.Receiver does */
 	HEADER_BYTES = 64,
+	MOST_TRIES = 3000,	/* to connect, 10 ms apart */
 	MAGIC = 0x45434c53,
 	FRAME = 1,
 	END = 2,
@@ -229,19 +234,51 @@ static uint64_t wall_ns(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-static void serve(int listener, bool framed)
+static void serve(int fd, bool framed)
 {
-	struct stream stream = { .fd = accept(listener, NULL, NULL), .framed = framed };
+	struct stream stream = { .fd = fd, .framed = framed };
 	uint64_t cpu = cpu_ns(), wall = wall_ns();
 
-	if (stream.fd < 0)
-		die("accept");
 	receive(&stream);
 	/* Before the connection is closed, which tells the sender that all has come. */
 	printf("bytes=%llu payload=%llu cpu_ns=%llu wall_ns=%llu\n", (unsigned long long)stream.bytes,
 	       (unsigned long long)stream.payload, (unsigned long long)(cpu_ns() - cpu),
 	       (unsigned long long)(wall_ns() - wall));
 	close(stream.fd);
+}
+
+static int accepted(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+
+	if (fd < 0)
+		die("accept");
+	return fd;
+}
+
+static int connected(const char *port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr = { htonl(INADDR_LOOPBACK) },
+		.sin_port = htons((uint16_t)atoi(port)),
+	};
+	struct timespec moment = { .tv_nsec = 10000000 };
+
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0)
+			die("socket");
+		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+			return fd;
+		if (errno != ECONNREFUSED)
+			die("connect");
+		close(fd);
+		nanosleep(&moment, NULL);
+	}
+	die("nobody listens");
+	return -1;
 }
 
 static int listener(unsigned int *port)
@@ -257,7 +294,7 @@ static int listener(unsigned int *port)
 	return fd;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	unsigned int raw_port, framed_port;
 	struct pollfd ready[] = {
@@ -268,6 +305,10 @@ int main(void)
 
 	make_crc_table();
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1) {
+		serve(connected(argv[1]), false);
+		return 0;
+	}
 	printf("raw=%u framed=%u\n", raw_port, framed_port);
 	for (;;) {
 		if (poll(ready, 3, -1) < 0)
@@ -275,8 +316,8 @@ int main(void)
 		if (ready[2].revents)
 			return 0;
 		if (ready[0].revents)
-			serve(ready[0].fd, false);
+			serve(accepted(ready[0].fd), false);
 		if (ready[1].revents)
-			serve(ready[1].fd, true);
+			serve(accepted(ready[1].fd), true);
 	}
 }

@@ -12,12 +12,32 @@ abstract sealed class ReferringTransport extends SocketTransport
         permits ZerocopyTransport, UringTransport, SpliceTransport {
 
     private final Transports.Options options;
+    private final long mostUnderWay;
+
+    /** Bytes that the kernel refers to and has not let go of, as far as it says. */
+    private long underWay;
+
     private boolean plain;
     private int copiedInARow;
 
-    ReferringTransport(TcpSocket socket, Transports.Options options, SendCounters counters) {
+    /** @param mostUnderWay bytes that the kernel may refer to before {@link #mayTakeMore} says no */
+    ReferringTransport(TcpSocket socket, long mostUnderWay, Transports.Options options, SendCounters counters) {
         super(socket, counters);
+        this.mostUnderWay = mostUnderWay;
         this.options = options;
+    }
+
+    /**
+     * Whether the socket is to be given more before it has let go of something. Its send buffer is so large that this says
+     * no before the kernel does: a send is then taken whole, with one notification, and not in pieces with one each.
+     */
+    final boolean mayTakeMore() {
+        return underWay < mostUnderWay;
+    }
+
+    /** The kernel refers to it from now on. */
+    final void referred(long bytes) {
+        underWay += bytes;
     }
 
     /** Whether the transfer is to be sent by reference, and not plainly. */
@@ -38,6 +58,7 @@ abstract sealed class ReferringTransport extends SocketTransport
 
     /** The kernel has let go of what it took by reference, and says whether it copied it after all. */
     final void released(long bytes, int sends, boolean copied) {
+        underWay -= bytes;
         counters.notifications.add(1);
         (copied ? counters.copied : counters.byReference).add(bytes);
         copiedInARow = copied ? copiedInARow + sends : 0;

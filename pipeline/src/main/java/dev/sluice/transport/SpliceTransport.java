@@ -37,7 +37,7 @@ final class SpliceTransport extends ReferringTransport {
             List<MemorySegment> releasable,
             Transports.Options options,
             SendCounters counters) {
-        super(socket, options, counters);
+        super(socket, Long.MAX_VALUE, options, counters);
         this.pipe = pipe;
         this.releasable = releasable;
         held = options.held();

@@ -71,6 +71,15 @@ public final class Transports implements AutoCloseable {
     /** The part of the sink's memory that may wait in one socket, doubled: a stalled one shall not hold all. */
     private static final int SEND_BUFFER_PART = 8;
 
+    /** What is charged for a byte that is sent by reference, at most: packets have headers, and buffers two ends. */
+    private static final int CHARGE = 2;
+
+    /**
+     * The same with registered buffers: for each fragment the kernel charges all of its compound page that is before it,
+     * too (io_sg_from_iter of Linux 6.12), up to 1 MiB for 64 KiB.
+     */
+    private static final int CHARGE_REGISTERED = 16;
+
     /** The first Linux that joins the notifications of several sends, without which they cost more than MSG_ZEROCOPY's. */
     private static final int JOINING_MAJOR = 6;
 
@@ -211,10 +220,10 @@ public final class Transports implements AutoCloseable {
         try {
             Options found = options.threshold(threshold(TransportChoice.URING, this::uringAlways));
             Rings.Ring ring = rings.take(); // which may be the one that was measured with
-            growSendBuffer(opened.socket);
+            long most = growSendBuffer(opened.socket, CHARGE_REGISTERED);
             counters.transport("uring", reason);
             counters.plainReason("");
-            return new UringTransport(opened.socket, ring, rings, found, counters);
+            return new UringTransport(opened.socket, ring, rings, most, found, counters);
         } catch (Rings.UnavailableException e) {
             return zerocopy(opened, instead + e.getMessage());
         }
@@ -227,16 +236,16 @@ public final class Transports implements AutoCloseable {
         }
         counters.plainReason("");
         counters.transport("zerocopy", reason);
-        growSendBuffer(opened.socket);
+        long most = growSendBuffer(opened.socket, CHARGE);
         Options found = options.threshold(threshold(TransportChoice.ZEROCOPY, Transports::zerocopyAlways));
-        return new ZerocopyTransport(opened.socket, found, counters);
+        return new ZerocopyTransport(opened.socket, most, found, counters);
     }
 
     private Transport splice(CopyTransport opened) {
         try {
             Options found = options.threshold(threshold(TransportChoice.SPLICE, this::spliceAlways));
             SplicePipe pipe = SplicePipe.open();
-            growSendBuffer(opened.socket);
+            growSendBuffer(opened.socket, 1);
             counters.transport("splice", "");
             counters.plainReason("");
             return new SpliceTransport(opened.socket, pipe, releasable, found, counters);
@@ -245,12 +254,17 @@ public final class Transports implements AutoCloseable {
         }
     }
 
-    private void growSendBuffer(TcpSocket socket) {
+    /**
+     * Makes room for what may wait in the socket.
+     *
+     * @param charge bytes of room that a byte may take
+     * @return bytes that may wait there; no limit if the buffer is not this class's to choose
+     */
+    private long growSendBuffer(TcpSocket socket, int charge) {
         long all = memory.stream().mapToLong(MemorySegment::byteSize).sum();
         int bytes = (int) Math.min(MOST_SEND_BUFFER_BYTES, all / SEND_BUFFER_PART);
-        if (options.sendBufferBytes() == Options.CHOSEN && bytes >= LEAST_SEND_BUFFER_BYTES) {
-            socket.sendBuffer(bytes, false);
-        }
+        boolean chosen = options.sendBufferBytes() == Options.CHOSEN && bytes >= LEAST_SEND_BUFFER_BYTES;
+        return chosen && socket.sendBuffer(bytes * charge, false) ? 2L * bytes : Long.MAX_VALUE;
     }
 
     private long threshold(TransportChoice kind, Crossover.Maker byReference) {
@@ -269,7 +283,7 @@ public final class Transports implements AutoCloseable {
         if (refused != 0) {
             throw new LinuxException("SO_ZEROCOPY", refused);
         }
-        return new ZerocopyTransport(socket, ALWAYS, of);
+        return new ZerocopyTransport(socket, Long.MAX_VALUE, ALWAYS, of);
     }
 
     private Transport spliceAlways(TcpSocket socket, SendCounters of) throws IOException {
@@ -277,7 +291,7 @@ public final class Transports implements AutoCloseable {
     }
 
     private Transport uringAlways(TcpSocket socket, SendCounters of) throws IOException {
-        return new UringTransport(socket, rings.take(), rings, ALWAYS, of);
+        return new UringTransport(socket, rings.take(), rings, Long.MAX_VALUE, ALWAYS, of);
     }
 
     /** The memory is no longer registered, but for what is still sent from it. */

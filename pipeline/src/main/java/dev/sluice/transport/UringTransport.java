@@ -70,8 +70,14 @@ final class UringTransport extends ReferringTransport {
     private int failure;
     private boolean aborted;
 
-    UringTransport(TcpSocket socket, Rings.Ring ring, Rings rings, Transports.Options options, SendCounters counters) {
-        super(socket, options, counters);
+    UringTransport(
+            TcpSocket socket,
+            Rings.Ring ring,
+            Rings rings,
+            long mostUnderWay,
+            Transports.Options options,
+            SendCounters counters) {
+        super(socket, mostUnderWay, options, counters);
         this.ring = ring;
         this.rings = rings;
         for (int i = 0; i < MOST_UNDER_WAY; i++) {
@@ -113,7 +119,7 @@ final class UringTransport extends ReferringTransport {
             if (again || !isWorth(transfer)) {
                 return super.send(transfer);
             }
-            if (freeCount < ring.uring().entries()) {
+            if (freeCount < ring.uring().entries() || !mayTakeMore()) {
                 return Progress.AWAIT_COMPLETION;
             }
             submit(transfer);
@@ -211,7 +217,9 @@ final class UringTransport extends ReferringTransport {
             taken[slot] = result;
             full |= result < asked[slot];
             counters.sent.add(result);
-            if (!zerocopy[slot]) {
+            if (zerocopy[slot]) {
+                referred(result);
+            } else {
                 counters.plain.add(result);
             }
             if (!aborted) {

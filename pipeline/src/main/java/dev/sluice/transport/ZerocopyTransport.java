@@ -19,8 +19,8 @@ final class ZerocopyTransport extends ReferringTransport {
 
     private final OutstandingSends outstanding = new OutstandingSends();
 
-    ZerocopyTransport(TcpSocket socket, Transports.Options options, SendCounters counters) {
-        super(socket, options, counters);
+    ZerocopyTransport(TcpSocket socket, long mostUnderWay, Transports.Options options, SendCounters counters) {
+        super(socket, mostUnderWay, options, counters);
     }
 
     @Override
@@ -28,10 +28,14 @@ final class ZerocopyTransport extends ReferringTransport {
         if (!isWorth(transfer)) {
             return sendPlainly(transfer);
         }
+        if (!mayTakeMore()) {
+            return -Constants.ENOBUFS;
+        }
         long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
         if (taken > 0) {
             transfer.advance(taken);
             outstanding.issued(transfer, taken);
+            referred(taken);
             counters.sent.add(taken);
             return taken;
         }

@@ -108,7 +108,8 @@ final class TransportsTest {
         }
         Crossover.Result result = Crossover.measure(memories, (socket, counted) -> {
             socket.enableZerocopy();
-            return new ZerocopyTransport(socket, new Transports.Options(choice, 0, 0, false, 0), counted);
+            return new ZerocopyTransport(
+                    socket, Long.MAX_VALUE, new Transports.Options(choice, 0, 0, false, 0), counted);
         });
         System.out.println(result);
         assertThat(result.bytes()).isBetween(4L << 10, 128L << 10);

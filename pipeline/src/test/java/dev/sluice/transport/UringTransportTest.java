@@ -82,6 +82,28 @@ final class UringTransportTest {
         return transfer;
     }
 
+    @Test
+    void noMoreIsUnderWayThanMayBe() throws Exception {
+        Transports.Options options = new Transports.Options(TransportChoice.URING, 0, 0, false, 0);
+        int chunk = 4096;
+        try (Rings rings = new Rings(List.of(memory.segment()));
+                Transport transport =
+                        new UringTransport(loopback.socket(), rings.take(), rings, 2L * chunk, options, counters)) {
+            Transfer third = chunk(0, chunk);
+            assertThat(transport.send(chunk(0, chunk))).isEqualTo(Transport.Progress.SENT);
+            assertThat(transport.send(chunk(0, chunk))).isEqualTo(Transport.Progress.SENT);
+            assertThat(transport.send(third)).isEqualTo(Transport.Progress.AWAIT_COMPLETION);
+            assertThat(third.begun()).isFalse();
+            loopback.receive(2 * chunk);
+            await(transport);
+            assertThat(transport.send(third)).isEqualTo(Transport.Progress.SENT);
+            loopback.receive(chunk);
+            while (transport.outstanding() > 0) {
+                await(transport);
+            }
+        }
+    }
+
     private void await(Transport transport) throws IOException {
         if (!transport.holdsSettled()) {
             Loopback.await(transport.completionFd(), Constants.POLLIN);

@@ -98,6 +98,25 @@ final class ZerocopyTransportTest {
         assertThat(transfer.settled()).isTrue();
     }
 
+    @Test
+    void noMoreIsUnderWayThanMayBe() throws IOException {
+        loopback.socket().enableZerocopy();
+        Transports.Options options = new Transports.Options(TransportChoice.ZEROCOPY, 0, NEVER_PLAIN, false, 0);
+        try (Transport transport = new ZerocopyTransport(loopback.socket(), 2L * CHUNK_BYTES, options, counters)) {
+            Transfer third = chunk();
+            assertThat(transport.send(chunk())).isEqualTo(Transport.Progress.SENT);
+            assertThat(transport.send(chunk())).isEqualTo(Transport.Progress.SENT);
+            assertThat(transport.send(third)).isEqualTo(Transport.Progress.AWAIT_COMPLETION);
+            assertThat(third.begun()).isFalse();
+            check(loopback.receive(CHUNK_BYTES), 0);
+            check(loopback.receive(CHUNK_BYTES), 0);
+            reapAll(transport);
+            assertThat(transport.send(third)).isEqualTo(Transport.Progress.SENT);
+            check(loopback.receive(CHUNK_BYTES), 0);
+            reapAll(transport);
+        }
+    }
+
     private static void check(byte[] received, long position) {
         for (int at = 0; at < received.length; at++) {
             long in = position + at;

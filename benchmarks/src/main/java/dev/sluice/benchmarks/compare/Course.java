@@ -7,7 +7,6 @@ import dev.sluice.benchmarks.compare.Rival.Runtime;
 import dev.sluice.benchmarks.rivals.MachineTime;
 import dev.sluice.benchmarks.rivals.Sender;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,8 +18,9 @@ import java.util.concurrent.TimeUnit;
  *
  * @param programs folder of the programs in C; the receiver is one of them, started anew for each but iperf3
  * @param pace how long each sends
+ * @param ring file that all send from
  */
-record Course(Path programs, Pace pace) {
+record Course(Path programs, Pace pace, Path ring) {
 
     /** As many as a ring for a board has by default, in the simulated device's settings. */
     static final int BUFFERS = 64;
@@ -51,26 +51,24 @@ record Course(Path programs, Pace pace) {
         static final Pace QUICK = new Pace(true, 100, 100, 300);
     }
 
-    Measurement run(Rival rival, Path ring, int frameBytes)
-            throws IOException, InterruptedException, UnavailableException {
-        return rival.runtime() == Runtime.IPERF ? iperf(rival, frameBytes) : send(rival, ring, frameBytes);
+    Measurement run(Rival rival, Shape shape) throws IOException, InterruptedException, UnavailableException {
+        return rival.runtime() == Runtime.IPERF ? iperf(rival, shape.frameBytes()) : send(rival, shape);
     }
 
-    private Measurement send(Rival rival, Path ring, int frameBytes)
-            throws IOException, InterruptedException, UnavailableException {
+    private Measurement send(Rival rival, Shape shape) throws IOException, InterruptedException, UnavailableException {
         boolean c = rival.runtime() == Runtime.C;
         long warmUpMillis = c ? pace.warmUpMillis() : pace.jvmWarmUpMillis();
         List<String> command = c
                 ? new ArrayList<>(
                         List.of(programs.resolve(rival.arguments().getFirst()).toString()))
                 : jvm(rival);
-        try (Receiver receiver = new Receiver(programs)) {
+        try (Receivers receivers = Receivers.of(programs, rival.runtime(), shape.receivers())) {
             for (Object argument : List.of(
-                    receiver.port(rival.runtime() == Runtime.JVM_FRAMED),
-                    receiver.pid(),
+                    receivers.ports(),
+                    receivers.pids(),
                     ring,
-                    frameBytes,
-                    BUFFERS,
+                    shape.frameBytes(),
+                    shape.buffers(),
                     warmUpMillis,
                     pace.measureMillis())) {
                 command.add(argument.toString());
@@ -79,7 +77,7 @@ record Course(Path programs, Pace pace) {
                 sender.watch(Sender.MOST_WARM_UP * warmUpMillis + pace.measureMillis());
                 Map<String, Long> figures = sender.figures();
                 sender.end();
-                return checked(rival, figures, receiver.received());
+                return checked(rival, figures, receivers.received());
             }
         }
     }
@@ -119,7 +117,7 @@ record Course(Path programs, Pace pace) {
         if (frameBytes > MOST_IPERF_BYTES) {
             throw new UnavailableException("iperf3 sends at most " + Table.size(MOST_IPERF_BYTES) + " at once");
         }
-        String port = freePort();
+        String port = String.valueOf(Receivers.freePort());
         long seconds = Math.max(1, TimeUnit.MILLISECONDS.toSeconds(pace.measureMillis()));
         List<String> command =
                 new ArrayList<>(List.of("iperf3", "-c", "127.0.0.1", "-p", port, "-l", "" + frameBytes, "-J"));
@@ -158,12 +156,6 @@ record Course(Path programs, Pace pace) {
             return server;
         } catch (IOException e) {
             throw new UnavailableException("iperf3 is not installed");
-        }
-    }
-
-    private static String freePort() throws IOException {
-        try (ServerSocket any = new ServerSocket(0)) {
-            return String.valueOf(any.getLocalPort());
         }
     }
 }

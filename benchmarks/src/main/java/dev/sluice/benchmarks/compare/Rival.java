@@ -34,6 +34,8 @@ record Rival(String name, Kind kind, String limit, Runtime runtime, List<String>
         JVM,
         /** A JVM whose receiver speaks {@code framing = sluice}. */
         JVM_FRAMED,
+        /** A JVM that its receivers connect to. */
+        JVM_LISTENING,
         /** Both ends are iperf3's own. */
         IPERF
     }

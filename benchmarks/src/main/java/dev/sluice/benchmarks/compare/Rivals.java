@@ -67,6 +67,15 @@ final class Rivals {
         return List.copyOf(rivals);
     }
 
+    /** One of Sluice, over a transport: with raw frames, unless that cannot do without the receiver's word. */
+    static Rival sluice(String transport) {
+        return SLUICE.stream()
+                .filter(one -> one.transport().equals(transport))
+                .map(one -> sluice(one, one.framings().getFirst()))
+                .findFirst()
+                .orElseThrow();
+    }
+
     private static Rival jvm(String name, Kind kind, String limit) {
         return new Rival(name, kind, limit, Runtime.JVM, List.of(name));
     }

@@ -5,6 +5,9 @@ import java.io.IOException;
 import java.lang.management.CompilationMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -41,7 +44,12 @@ public final class Sender {
 
     private Sender() {}
 
-    /** @param args rival, port, pid of the receiver, file of the ring, bytes of a frame, buffers, warm-up and measured ms */
+    /**
+     * Measures one rival.
+     *
+     * @param args rival, port and pid of the receiver (of a pipeline's several, with commas between), file of the ring, bytes
+     *     of a frame, buffers, warm-up and measured ms
+     */
     public static void main(String[] args) throws Exception {
         if (args.length != 8) {
             fail(
@@ -51,9 +59,15 @@ public final class Sender {
         }
         try {
             Ring ring = new Ring(Path.of(args[3]), Integer.parseInt(args[4]), Integer.parseInt(args[5]));
-            ProcessorClock receiver = ProcessorClock.of(Long.parseLong(args[2]));
-            SendLoop rival = start(args[0]).on(ring, Integer.parseInt(args[1]));
-            System.out.println(measure(rival, receiver, Long.parseLong(args[6]), Long.parseLong(args[7])));
+            List<ProcessorClock> receivers = new ArrayList<>();
+            for (String pid : args[2].split(",")) {
+                receivers.add(ProcessorClock.of(Long.parseLong(pid)));
+            }
+            int[] ports = Arrays.stream(args[1].split(","))
+                    .mapToInt(Integer::parseInt)
+                    .toArray();
+            SendLoop rival = start(args[0], ring, ports);
+            System.out.println(measure(rival, receivers, Long.parseLong(args[6]), Long.parseLong(args[7])));
             System.out.flush();
         } catch (NumberFormatException e) {
             fail(EXIT_USAGE, String.valueOf(e.getMessage()));
@@ -70,24 +84,24 @@ public final class Sender {
         System.exit(status);
     }
 
-    private static SendLoop.Start start(String name) {
+    private static SendLoop start(String name, Ring ring, int[] ports) throws Exception {
         if (name.startsWith(SluicePipeline.PREFIX)) {
-            return (ring, port) -> new SluicePipeline(ring, port, name.substring(SluicePipeline.PREFIX.length()));
+            return new SluicePipeline(ring, ports, name.substring(SluicePipeline.PREFIX.length()));
         }
         SendLoop.Start start = RIVALS.get(name);
         if (start == null) {
             throw new NumberFormatException("there is no rival \"" + name + "\", but " + RIVALS.keySet());
         }
-        return start;
+        return start.on(ring, ports[0]);
     }
 
-    private static String measure(SendLoop rival, ProcessorClock receiver, long warmUpMillis, long measureMillis)
+    private static String measure(SendLoop rival, List<ProcessorClock> receivers, long warmUpMillis, long measureMillis)
             throws Exception {
         ProcessorClock sender = ProcessorClock.of(ProcessHandle.current().pid());
         warmUp(warmUpMillis);
-        Instant first = Instant.now(rival, sender, receiver);
+        Instant first = Instant.now(rival, sender, receivers);
         TimeUnit.MILLISECONDS.sleep(measureMillis);
-        Instant last = Instant.now(rival, sender, receiver);
+        Instant last = Instant.now(rival, sender, receivers);
         long total = rival.finish();
         return String.format(
                 Locale.ROOT,
@@ -115,11 +129,15 @@ public final class Sender {
         }
     }
 
-    /** Everything at one moment: payload bytes, and times in ns, each of its own clock. */
+    /** Everything at one moment: payload bytes, and times in ns, each of its own clock; of all receivers together. */
     private record Instant(long bytes, long wall, long sender, long receiver, long machine) {
-        static Instant now(SendLoop rival, ProcessorClock sender, ProcessorClock receiver) throws IOException {
+        static Instant now(SendLoop rival, ProcessorClock sender, List<ProcessorClock> receivers) throws IOException {
+            long receiving = 0;
+            for (ProcessorClock receiver : receivers) {
+                receiving += receiver.nanos();
+            }
             return new Instant(
-                    rival.sentBytes(), System.nanoTime(), sender.nanos(), receiver.nanos(), MachineTime.busyNanos());
+                    rival.sentBytes(), System.nanoTime(), sender.nanos(), receiving, MachineTime.busyNanos());
         }
     }
 
