@@ -38,6 +38,7 @@ public final class Constants {
     public static final int SO_ZEROCOPY = 60;
     public static final int IPPROTO_TCP = 6;
     public static final int TCP_NODELAY = 1;
+    public static final int TCP_NOTSENT_LOWAT = 25;
     public static final int MSG_DONTWAIT = 0x40;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_WAITALL = 0x100;

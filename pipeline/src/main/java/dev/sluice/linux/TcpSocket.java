@@ -144,6 +144,16 @@ public final class TcpSocket implements AutoCloseable {
                 || (atMost && Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUF, bytes) == 0);
     }
 
+    /** Bytes that the send buffer has as the kernel counts them, twice what was set; or the negated errno. */
+    public int sendBuffer() {
+        return Libc.getsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUF);
+    }
+
+    /** Takes no more while so many bytes of the send buffer have not been sent at all (man 7 tcp, TCP_NOTSENT_LOWAT). */
+    public void mostNotSent(int bytes) {
+        Libc.setsockopt(fd, Constants.IPPROTO_TCP, Constants.TCP_NOTSENT_LOWAT, bytes);
+    }
+
     public void option(int level, int name, int value, String what) throws LinuxException {
         LinuxException.check(Libc.setsockopt(fd, level, name, value), what);
     }

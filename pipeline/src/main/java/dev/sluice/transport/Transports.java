@@ -42,7 +42,7 @@ public final class Transports implements AutoCloseable {
         /** A threshold that is measured when the first connection is made. */
         public static final long MEASURED = -1;
 
-        /** A send buffer that is large enough for what is sent by reference, and needs no memory for it. */
+        /** A send buffer that is large enough for what is sent by reference, which needs no memory for it. */
         public static final int CHOSEN = -1;
 
         /** By reference if it can be, nothing too short for it, and nothing copied too often. */
@@ -59,24 +59,21 @@ public final class Transports implements AutoCloseable {
 
     private static final Options ALWAYS = Options.always(TransportChoice.AUTO);
 
-    /**
-     * What a socket may refer to at once, doubled by the kernel. With a small buffer a frame is handed over in pieces, each
-     * with a wake-up before and a notification behind it. So much is 36 ms of a gigabit link.
-     */
-    private static final int MOST_SEND_BUFFER_BYTES = 2 << 20;
+    /** Of what is sent by reference so much may wait in a socket: 36 ms of a gigabit link. */
+    private static final int MOST_WAITING_BYTES = 4 << 20;
 
     /** Below this the kernel's own tuning does as well. */
-    private static final int LEAST_SEND_BUFFER_BYTES = 256 << 10;
+    private static final int LEAST_WAITING_BYTES = 512 << 10;
 
-    /** The part of the sink's memory that may wait in one socket, doubled: a stalled one shall not hold all. */
-    private static final int SEND_BUFFER_PART = 8;
+    /** The part of the sink's memory that may wait in one socket: a stalled one shall not hold all. */
+    private static final int WAITING_PART = 4;
 
-    /** What is charged for a byte that is sent by reference, at most: packets have headers, and buffers two ends. */
+    /** What a byte by reference is charged to the send buffer, at most: packets have headers, and pages two ends. */
     private static final int CHARGE = 2;
 
     /**
      * The same with registered buffers: for each fragment the kernel charges all of its compound page that is before it,
-     * too (io_sg_from_iter of Linux 6.12), up to 1 MiB for 64 KiB.
+     * too (io_sg_from_iter of Linux 6.12), up to 1 MiB for 64 KiB of the driver's memory.
      */
     private static final int CHARGE_REGISTERED = 16;
 
@@ -255,16 +252,23 @@ public final class Transports implements AutoCloseable {
     }
 
     /**
-     * Makes room for what may wait in the socket.
+     * Makes room for what may wait in the socket. What is copied after all shall not fill it, since that takes memory.
      *
      * @param charge bytes of room that a byte may take
      * @return bytes that may wait there; no limit if the buffer is not this class's to choose
      */
     private long growSendBuffer(TcpSocket socket, int charge) {
         long all = memory.stream().mapToLong(MemorySegment::byteSize).sum();
-        int bytes = (int) Math.min(MOST_SEND_BUFFER_BYTES, all / SEND_BUFFER_PART);
-        boolean chosen = options.sendBufferBytes() == Options.CHOSEN && bytes >= LEAST_SEND_BUFFER_BYTES;
-        return chosen && socket.sendBuffer(bytes * charge, false) ? 2L * bytes : Long.MAX_VALUE;
+        int waiting = (int) Math.min(MOST_WAITING_BYTES, all / WAITING_PART);
+        if (options.sendBufferBytes() != Options.CHOSEN || waiting < LEAST_WAITING_BYTES) {
+            return Long.MAX_VALUE;
+        }
+        int room = waiting * charge;
+        if (socket.sendBuffer() < room && !socket.sendBuffer(room / 2, false)) { // doubled by the kernel
+            return Long.MAX_VALUE;
+        }
+        socket.mostNotSent(2 * waiting);
+        return waiting;
     }
 
     private long threshold(TransportChoice kind, Crossover.Maker byReference) {
