@@ -297,18 +297,16 @@ static int listener(unsigned int *port)
 int main(int argc, char **argv)
 {
 	unsigned int raw_port, framed_port;
-	struct pollfd ready[] = {
-		{ .fd = listener(&raw_port), .events = POLLIN },
-		{ .fd = listener(&framed_port), .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN },
-	};
+	struct pollfd ready[3] = { { .events = POLLIN }, { .events = POLLIN }, { .fd = STDIN_FILENO, .events = POLLIN } };
 
-	make_crc_table();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1) {
 		serve(connected(argv[1]), false);
 		return 0;
 	}
+	make_crc_table();
+	ready[0].fd = listener(&raw_port);
+	ready[1].fd = listener(&framed_port);
 	printf("raw=%u framed=%u\n", raw_port, framed_port);
 	for (;;) {
 		if (poll(ready, 3, -1) < 0)

@@ -6,13 +6,12 @@ import dev.sluice.benchmarks.compare.Rival.Runtime;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
 /**
- * How what a pipeline sends, and what that costs, changes with the size and the number of its parts: one of them at a time,
- * with all else as it is in {@link Comparison}.
+ * How what a pipeline sends, and what that costs, changes with the size and the number of its parts, one of them at a time.
+ * Throughput is that of all connections together, cost that of a byte that is delivered.
  *
  * <p>Exit status: 0 all were measured, or left out with a sentence; 1 one failed, or bytes of its stream did not arrive.
  */
@@ -96,23 +95,21 @@ public final class Curves {
             }
         }
         for (String transport : List.of("copy", "splice")) {
-            Arrays.stream(BUFFERS)
-                    .forEach(
-                            count -> add("buffers", count, Rivals.sluice(transport), new Shape(FRAME_BYTES, count, 1)));
+            for (int count : BUFFERS) {
+                add("buffers", count, Rivals.sluice(transport), new Shape(FRAME_BYTES, count, 1));
+            }
         }
-        Shape one = new Shape(FRAME_BYTES, Course.BUFFERS, 1);
-        Arrays.stream(PARTS).forEach(count -> {
-            Shape several = new Shape(FRAME_BYTES, Course.BUFFERS, count);
-            add("sinks", count, pipeline(Runtime.JVM, COPY), several);
-            add("sources", count, pipeline(Runtime.JVM, COPY + ", sources = " + count), one);
-            add("receivers", count, pipeline(Runtime.JVM_LISTENING, COPY + ", receivers = " + count), several);
-        });
-        points.sort((a, b) -> Integer.compare(rank(a), rank(b)));
-    }
-
-    private static int rank(Point point) {
-        return List.of("frame bytes", "buffers", "sinks", "sources", "receivers")
-                .indexOf(point.curve());
+        for (int count : PARTS) {
+            add("sinks", count, pipeline(Runtime.JVM, COPY), new Shape(FRAME_BYTES, Course.BUFFERS, count));
+        }
+        for (int count : PARTS) {
+            Rival rival = pipeline(Runtime.JVM, COPY + ", sources = " + count);
+            add("sources", count, rival, new Shape(FRAME_BYTES, Course.BUFFERS, 1));
+        }
+        for (int count : PARTS) {
+            Rival rival = pipeline(Runtime.JVM_LISTENING, COPY + ", receivers = " + count);
+            add("receivers", count, rival, new Shape(FRAME_BYTES, Course.BUFFERS, count));
+        }
     }
 
     private static Rival pipeline(Runtime runtime, String settings) {
