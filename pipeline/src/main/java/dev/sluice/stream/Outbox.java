@@ -187,10 +187,10 @@ public final class Outbox {
         skipped();
     }
 
-    /** The connection is gone: what it did not take whole is sent again, from its start. */
+    /** The connection is gone: what it did not take whole is sent again, from its start; unless others have it, too. */
     void disconnected() {
         LentFrame frame = current;
-        if (frame != null && frame.equals(given) && transfers[slot(frame)].begun()) {
+        if (!oneOfSeveral && frame != null && frame.equals(given) && transfers[slot(frame)].begun()) {
             counters.framesRepeated.add(1);
         }
         current = null;

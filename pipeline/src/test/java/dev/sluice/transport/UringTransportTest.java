@@ -4,6 +4,7 @@ package dev.sluice.transport;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.linux.Constants;
 import dev.sluice.linux.Loopback;
@@ -80,6 +81,26 @@ final class UringTransportTest {
         Transfer transfer = new Transfer(0);
         transfer.add(memory.segment().address() + offset, bytes);
         return transfer;
+    }
+
+    /** The send buffer is made for what takes no memory. */
+    @Test
+    void copiedBytesDoNotFillIt() throws Exception {
+        Transports.Options options =
+                new Transports.Options(TransportChoice.URING, Long.MAX_VALUE, 0, false, Transports.Options.CHOSEN);
+        try (SharedMemory large = SharedMemory.anonymous("large", 16 << 20);
+                Transports chosen = new Transports(options, List.of(large.segment()), List.of(), counters);
+                Transport transport = chosen.forFrames(chosen.open(loopback.socket(), null))) {
+            assumeTrue(loopback.socket().sendBuffer() >= 64 << 20, "needs CAP_NET_ADMIN");
+            Transport.Progress progress;
+            do {
+                Transfer plain = new Transfer(0);
+                plain.add(large.segment().address(), 1 << 20);
+                progress = transport.send(plain);
+            } while (progress == Transport.Progress.SENT);
+            assertThat(progress).isEqualTo(Transport.Progress.AWAIT_WRITABLE);
+            assertThat(transport.unacknowledgedBytes()).isLessThan(10 << 20);
+        }
     }
 
     @Test
