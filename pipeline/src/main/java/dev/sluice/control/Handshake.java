@@ -43,7 +43,7 @@ final class Handshake {
     private final MemorySegment outbound;
     private final MemorySegment inbound = Arena.ofAuto().allocate(Header.BYTES, Long.BYTES);
     private final Header answer = new Header(inbound);
-    private final Transfer saying = new Transfer(Transfer.NO_BUFFER);
+    private final Transfer saying = new Transfer();
     private final List<Progress> welcome = new ArrayList<>();
     private @Nullable Authentication authentication;
     private boolean begun;

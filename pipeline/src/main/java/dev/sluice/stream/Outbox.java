@@ -12,25 +12,36 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a sink was given for a receiver and is not done with: the frame that is being handed to the kernel, those that the
- * kernel may still read, and, with {@code delivery = resume}, those that the receiver has not acknowledged. A frame is
+ * What a sink was given for a receiver and is not done with: the frames that wait to be handed to the kernel, those that
+ * the kernel may still read, and, with {@code delivery = resume}, those that the receiver has not acknowledged. A frame is
  * released when all of that is over. Connections come and go; this stays.
  *
  * <pre>
- *   given ──handed over──▶ held ──acknowledged and settled──▶ released
- *     ▲                      │
- *     └──connection lost─────┘ and wanted: sent again, oldest first
+ *   waiting ──handed over──▶ held ──acknowledged, and the kernel has let go──▶ released
+ *      ▲                      │
+ *      └──connection lost─────┘ and wanted: sent again, oldest first
  * </pre>
+ *
+ * <p>Small frames that wait together are handed over together, as one {@link Batch}: a call for each, and a packet, would
+ * cost more than their bytes.
  *
  * <p>Owned by the stream's thread.
  */
 public final class Outbox {
+
+    /** So many bytes are handed over together, and the frame that makes them more. */
+    private static final int GATHERED_BYTES = 1 << 20;
+
+    /** The part of a source's buffers that may wait for each other. */
+    private static final int GATHERED_PART = 4;
 
     private final List<SinkStream> streams;
     private final Session session;
@@ -38,19 +49,29 @@ public final class Outbox {
     private final boolean oneOfSeveral;
 
     // By slot: each stream has one for each buffer of its source, from its first slot on. With zero-copy the kernel
-    // reads
-    // a header for as long as the frame that it belongs to.
+    // reads a header for as long as the frame that it belongs to.
     private final int[] firstSlot;
-    private final Transfer[] transfers;
     private final Header[] headers;
     private final LentFrame[] frames;
+
+    /** Whether it is in its stream's queue. */
     private final boolean[] held;
+
+    /** How many batches that the kernel has not let go of it is in: one for each connection that it was sent over. */
+    private final int[] references;
+
+    /** Whether only the receiver can say that nobody reads it any more. */
+    private final boolean[] untold;
+
+    /** Whether its header is as it is to be for every connection: the kernel may still read it. */
+    private final boolean[] encoded;
+
     private final boolean[] sentBefore;
     private final long[] lostBytes;
     private final long[] undelivered;
 
     // By stream.
-    private final Unacknowledged[] unacknowledged;
+    private final FrameQueue[] queues;
     private final Header[] endHeaders;
     private final boolean[] finished;
 
@@ -60,18 +81,16 @@ public final class Outbox {
     /** On this connection. */
     private final long[] acknowledgedUpTo;
 
-    private final Transfer end = new Transfer(Transfer.NO_BUFFER);
-    private final Transfer keepAlive = new Transfer(Transfer.NO_BUFFER);
+    private final Transfer end = new Transfer();
+    private final Transfer keepAlive = new Transfer();
     private final Header keepAliveHeader;
-    private final Transfer bye = new Transfer(Transfer.NO_BUFFER);
+    private final Transfer bye = new Transfer();
     private final Header byeHeader;
     private final CRC32C crc = new CRC32C();
+    private final Deque<Batch> idle = new ArrayDeque<>();
 
-    /** Came last, and was not handed over whole. */
-    private @Nullable LentFrame given;
-
-    /** What is being handed over: {@code given}, or one that is held and is sent again. */
-    private @Nullable LentFrame current;
+    /** What is being handed over. */
+    private @Nullable Batch current;
 
     private boolean everConnected;
     private boolean endBegun;
@@ -86,7 +105,7 @@ public final class Outbox {
         this.oneOfSeveral = oneOfSeveral;
         int count = streams.size();
         firstSlot = new int[count];
-        unacknowledged = new Unacknowledged[count];
+        queues = new FrameQueue[count];
         endHeaders = new Header[count];
         finished = new boolean[count];
         sentUpTo = new long[count];
@@ -95,13 +114,14 @@ public final class Outbox {
         for (int stream = 0; stream < count; stream++) {
             firstSlot[stream] = slots;
             slots += streams.get(stream).pool().size();
-            unacknowledged[stream] =
-                    new Unacknowledged(streams.get(stream).pool().size());
+            queues[stream] = new FrameQueue(streams.get(stream).pool().size());
         }
-        transfers = new Transfer[slots];
         headers = new Header[slots];
         frames = new LentFrame[slots];
         held = new boolean[slots];
+        references = new int[slots];
+        untold = new boolean[slots];
+        encoded = new boolean[slots];
         sentBefore = new boolean[slots];
         lostBytes = new long[slots];
         undelivered = new long[slots];
@@ -111,7 +131,6 @@ public final class Outbox {
                 .elements(MemoryLayout.sequenceLayout(Header.BYTES, ValueLayout.JAVA_BYTE))
                 .iterator();
         for (int slot = 0; slot < slots; slot++) {
-            transfers[slot] = new Transfer(slot);
             headers[slot] = new Header(memory.next());
         }
         for (int stream = 0; stream < count; stream++) {
@@ -123,129 +142,169 @@ public final class Outbox {
         byeHeader.bye();
     }
 
-    /**
-     * The next frame, once the one before is handed over.
-     *
-     * @return false if the receiver has it already, and it is released
-     */
-    boolean give(LentFrame frame) {
+    /** Another frame, which is released at once if the receiver has it already. */
+    void give(LentFrame frame) {
         counters.kept.add(frame.size());
-        given = frame;
-        return !skipped();
+        int slot = slot(frame);
+        held[slot] = true;
+        frames[slot] = frame;
+        queues[frame.stream()].add(frame);
+        releaseKnown(frame.stream());
     }
 
-    /** Whether another frame can be given. */
-    boolean wantsFrame() {
-        return given == null;
-    }
-
-    /** Frames handed over and not acknowledged. */
-    int heldFrames() {
-        int all = 0;
-        for (Unacknowledged one : unacknowledged) {
-            all += one.count();
-        }
-        return all;
-    }
-
-    /** Whether a stream holds so many of its source's buffers that others would get too few. */
-    boolean holdsMoreThanAQuarter() {
-        for (int stream = 0; stream < unacknowledged.length; stream++) {
-            if (unacknowledged[stream].count()
-                    >= Math.max(1, streams.get(stream).pool().size() / 4)) {
+    /** Whether frames wait to be handed over. */
+    boolean hasWaiting() {
+        for (FrameQueue queue : queues) {
+            if (queue.waiting() > 0) {
                 return true;
             }
         }
         return false;
     }
 
-    private boolean skipped() {
-        LentFrame frame = given;
-        if (frame == null || oneOfSeveral || !streams.get(frame.stream()).has(frame)) {
-            return false;
+    /** Whether another frame can be handed over with those that wait, if there are any. */
+    boolean wantsFrame() {
+        long bytes = 0;
+        for (int stream = 0; stream < queues.length; stream++) {
+            if (queues[stream].waiting() >= part(stream, GATHERED_PART)) {
+                return false;
+            }
+            bytes += queues[stream].waitingBytes();
         }
-        streams.get(frame.stream()).announced(frame.lostBytes());
-        counters.framesKnown.add(1);
-        transfers[slot(frame)].acknowledged();
-        letGo();
-        return true;
+        return bytes < GATHERED_BYTES;
+    }
+
+    /** Frames that were never handed over. */
+    int unsentFrames() {
+        return count(false);
+    }
+
+    /** Frames handed over and not acknowledged. */
+    int unacknowledgedFrames() {
+        return count(true);
+    }
+
+    private int count(boolean sent) {
+        int counted = 0;
+        for (int slot = 0; slot < held.length; slot++) {
+            counted += held[slot] && sentBefore[slot] == sent ? 1 : 0;
+        }
+        return counted;
+    }
+
+    /** Whether a stream holds so many of its source's buffers that others would get too few. */
+    boolean holdsMoreThanAQuarter() {
+        for (int stream = 0; stream < queues.length; stream++) {
+            if (queues[stream].count() >= part(stream, 4)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Some of a source's buffers. */
+    private int part(int stream, int part) {
+        return Math.max(1, streams.get(stream).pool().size() / part);
+    }
+
+    /** Of what comes after what the receiver had when it connected nothing is known, nor of several receivers. */
+    private void releaseKnown(int stream) {
+        FrameQueue queue = queues[stream];
+        while (!oneOfSeveral && !queue.isEmpty() && streams.get(stream).has(queue.oldest())) {
+            LentFrame frame = queue.removeOldest();
+            if (!sentBefore[slot(frame)]) {
+                streams.get(stream).announced(frame.lostBytes());
+                counters.framesKnown.add(1);
+            }
+            isDone(frame);
+        }
     }
 
     /** A connection begins: what its receiver has is released, and what it wants is sent. */
     void connected(List<Progress> welcome) {
         everConnected = true;
-        current = null;
         for (int stream = 0; stream < welcome.size(); stream++) {
             Progress progress = welcome.get(stream);
             counters.undelivered.add(streams.get(stream).welcomed(progress, session.resumes()));
             sentUpTo[stream] = streams.get(stream).wanted();
             acknowledgedUpTo[stream] = sentUpTo[stream];
             finished[stream] = progress.finished();
-            release(stream, sentUpTo[stream]);
-            unacknowledged[stream].rewind();
+            releaseKnown(stream);
         }
-        skipped();
     }
 
     /** The connection is gone: what it did not take whole is sent again, from its start; unless others have it, too. */
     void disconnected() {
-        LentFrame frame = current;
-        if (!oneOfSeveral && frame != null && frame.equals(given) && transfers[slot(frame)].begun()) {
-            counters.framesRepeated.add(1);
+        if (current != null) {
+            sent(current); // what it took before that was known to be lost
         }
-        current = null;
+        if (current != null) {
+            cut(current);
+        }
         endBegun = false;
         endSent = false;
         for (int stream = 0; stream < streams.size(); stream++) {
+            queues[stream].rewind();
             streams.get(stream).oldest(oldest(stream));
         }
     }
 
+    private void cut(Batch batch) {
+        LentFrame begun = batch.begun();
+        if (begun != null) {
+            untold[slot(begun)] |= batch.awaitsAcknowledgement();
+            counters.framesRepeated.add(oneOfSeveral || sentBefore[slot(begun)] ? 0 : 1);
+        }
+        current = null;
+        batch.cut();
+        letGo(batch);
+    }
+
     private Place oldest(int stream) {
-        LentFrame first = unacknowledged[stream].isEmpty() ? given : unacknowledged[stream].oldest();
-        return first != null && first.stream() == stream
-                ? new Place(first.sequence(), first.keptSourceOffset())
-                : streams.get(stream).next();
+        if (queues[stream].isEmpty()) {
+            return streams.get(stream).next();
+        }
+        LentFrame first = queues[stream].oldest();
+        return new Place(first.sequence(), first.keptSourceOffset());
     }
 
     /** What is to be handed to the kernel next, or null if that is all for now. */
     @Nullable
     Transfer next() {
-        for (Unacknowledged one : unacknowledged) {
-            if (one.behind()) {
-                current = one.next();
-                return prepared(current);
-            }
+        if (current == null) {
+            current = gathered();
         }
-        LentFrame frame = given;
-        if (frame == null) {
-            return null;
-        }
-        current = frame;
-        return prepared(frame);
+        return current;
     }
 
-    /** The frame, from its start. Sends of it on a connection that was lost may still be outstanding. */
-    private Transfer prepared(LentFrame frame) {
-        int slot = slot(frame);
-        Transfer transfer = transfers[slot];
-        transfer.clear();
-        if (session.framed()) {
-            if (!sentBefore[slot]) {
-                encode(slot, frame);
+    /** Frames from their start. Sends of them on a connection that was lost may still be outstanding. */
+    private @Nullable Batch gathered() {
+        Batch batch = null;
+        long bytes = 0;
+        for (FrameQueue queue : queues) {
+            for (int i = 0; i < queue.waiting() && bytes < GATHERED_BYTES; i++) {
+                if (batch == null) {
+                    batch = idle.isEmpty() ? new Batch() : idle.remove();
+                    batch.begin();
+                }
+                LentFrame frame = queue.waiting(i);
+                int slot = slot(frame);
+                if (session.framed() && !encoded[slot]) {
+                    encode(slot, frame, i == 0);
+                }
+                batch.add(frame, session.framed() ? headers[slot] : null);
+                references[slot]++;
+                bytes += frame.size();
             }
-            transfer.addHeader(headers[slot].address(), Header.BYTES);
         }
-        frames[slot] = frame;
-        for (int slice = 0; slice < frame.sliceCount(); slice++) {
-            transfer.add(frame.sliceAddress(slice), frame.sliceLength(slice));
-        }
-        return transfer;
+        return batch;
     }
 
-    private void encode(int slot, LentFrame frame) {
+    /** @param first of its stream in a batch, which announces what was lost on its way */
+    private void encode(int slot, LentFrame frame, boolean first) {
+        encoded[slot] = session.resumes(); // else the next connection may have more to announce
         SinkStream stream = streams.get(frame.stream());
-        undelivered[slot] = stream.undeliveredBytes();
+        undelivered[slot] = first ? stream.undeliveredBytes() : 0;
         lostBytes[slot] = frame.lostBytes() + undelivered[slot];
         StreamHeaders.frame(headers[slot], frame, stream, lostBytes[slot]);
         if (session.checksums()) {
@@ -304,69 +363,68 @@ public final class Outbox {
         return endSent;
     }
 
-    /** The kernel has taken all of it. */
-    void handedOver(Transfer transfer) {
-        if (transfer == end) {
+    /** The kernel has taken all of it, or some. */
+    void sent(Transfer transfer) {
+        if (transfer.equals(end) && end.leftBytes() == 0) {
             endSent = true;
         }
-        LentFrame frame = current;
-        if (transfer.slot() == Transfer.NO_BUFFER || frame == null) {
+        Batch batch = current;
+        if (batch == null || !transfer.equals(batch)) {
             return;
         }
-        current = null;
-        int slot = transfer.slot();
-        SinkStream stream = streams.get(frame.stream());
-        sentUpTo[frame.stream()] = frame.sequence() + 1;
+        for (LentFrame frame; (frame = batch.nextHandedOver()) != null; ) {
+            untold[slot(frame)] |= batch.awaitsAcknowledgement();
+            handedOver(frame);
+        }
+        if (batch.leftBytes() == 0) {
+            current = null;
+        }
+        letGo(batch);
+    }
+
+    private void handedOver(LentFrame frame) {
+        int slot = slot(frame);
+        int number = frame.stream();
+        SinkStream stream = streams.get(number);
+        sentUpTo[number] = frame.sequence() + 1;
         boolean again = sentBefore[slot];
         stream.handedOver(frame.size(), lostBytes[slot], again ? 0 : undelivered[slot]);
-        if (!held[slot]) {
-            given = null;
+        if (again) {
+            counters.framesRepeated.add(1);
+        } else {
+            counters.framesSent.add(1);
+        }
+        if (!again && !oneOfSeveral) { // else whoever forks the frames has counted it, once for all receivers
+            stream.announced(session.framed() ? lostBytes[slot] : frame.lostBytes());
         }
         if (session.resumes()) {
             sentBefore[slot] = true;
-            hold(frame).sent();
-            release(frame.stream(), Math.min(acknowledgedUpTo[frame.stream()], frame.sequence() + 1));
-        }
-        if (again) {
-            counters.framesRepeated.add(1);
-            return;
-        }
-        counters.framesSent.add(1);
-        if (!oneOfSeveral) { // else whoever forks the frames has counted it, once for all receivers
-            stream.announced(session.framed() ? lostBytes[slot] : frame.lostBytes());
-        }
-        if (!session.resumes() && held[slot]) {
-            release(frame.stream(), frame.sequence() + 1); // it waited for this stage only, and for no acknowledgement
-        } else if (!session.resumes() && transfer.settled()) {
-            frame.release();
-        }
-    }
-
-    private Unacknowledged hold(LentFrame frame) {
-        Unacknowledged waiting = unacknowledged[frame.stream()];
-        if (!held[slot(frame)]) {
-            held[slot(frame)] = true;
-            frames[slot(frame)] = frame;
-            waiting.add(frame);
-        }
-        return waiting;
-    }
-
-    /** What was given waits to be sent, and another frame can be given. */
-    void holdGiven() {
-        LentFrame frame = given;
-        if (frame != null) {
-            given = null;
-            hold(frame);
+            queues[number].sent();
+            release(number, acknowledgedUpTo[number]);
+        } else {
+            isDone(queues[number].removeOldest());
         }
     }
 
     /** The kernel has let go of it. */
     void settled(Transfer transfer) {
-        LentFrame waits = given; // also one that a connection has taken before it was lost
-        boolean isGiven = waits != null && slot(waits) == transfer.slot();
-        if (transfer.slot() != Transfer.NO_BUFFER && !held[transfer.slot()] && !isGiven) {
-            frames[transfer.slot()].release();
+        if (transfer instanceof Batch batch) {
+            letGo(batch);
+        }
+    }
+
+    /** Of what it has taken of a batch, the kernel may have let go. */
+    private void letGo(Batch batch) {
+        if (batch.outstanding() > 0) {
+            return;
+        }
+        for (LentFrame frame; (frame = batch.nextLetGo()) != null; ) {
+            if (--references[slot(frame)] == 0 && !held[slot(frame)]) {
+                frame.release();
+            }
+        }
+        if (batch != current) {
+            idle.add(batch);
         }
     }
 
@@ -376,10 +434,8 @@ public final class Outbox {
         if (stream < 0 || stream >= streams.size()) {
             throw new WireException("the receiver acknowledges stream " + ack.stream() + ", which it is not sent");
         }
-        LentFrame sending = current;
-        long beingSent = sending != null && sending.stream() == stream ? sending.sequence() : Long.MAX_VALUE;
         // All of it may have come before it is known here that the kernel has taken it.
-        long sent = beingSent == Long.MAX_VALUE ? sentUpTo[stream] : Math.max(sentUpTo[stream], beingSent + 1);
+        long sent = current == null ? sentUpTo[stream] : current.upTo(stream, sentUpTo[stream]);
         if (!oneOfSeveral && ack.sequence() > sent) {
             throw new WireException("the receiver acknowledges frames up to " + ack.sequence() + " of stream "
                     + ack.stream() + ", and was sent only those up to " + sent);
@@ -388,26 +444,39 @@ public final class Outbox {
             streams.get(stream).acknowledged();
         }
         acknowledgedUpTo[stream] = Math.max(acknowledgedUpTo[stream], ack.sequence());
-        release(stream, Math.min(ack.sequence(), beingSent));
+        release(stream, ack.sequence());
         if (ack.finished() && endBegun) {
             finished[stream] = true;
         }
     }
 
+    /** Of those that are known to be handed over. */
     private void release(int stream, long before) {
-        Unacknowledged waiting = unacknowledged[stream];
-        while (!waiting.isEmpty() && waiting.oldest().sequence() < before) {
-            LentFrame frame = waiting.removeOldest();
-            held[slot(frame)] = false;
-            sentBefore[slot(frame)] = false;
-            transfers[slot(frame)].acknowledged();
-            letGo(frame);
+        FrameQueue queue = queues[stream];
+        while (queue.oldestIsSent() && queue.oldest().sequence() < before) {
+            isDone(queue.removeOldest());
+        }
+    }
+
+    private void isDone(LentFrame frame) {
+        int slot = slot(frame);
+        held[slot] = false;
+        encoded[slot] = false;
+        sentBefore[slot] = false;
+        untold[slot] = false;
+        if (references[slot] == 0) {
+            frame.release();
         }
     }
 
     /** Whether everything was handed over and, where frames are held, acknowledged. */
     boolean isDone() {
-        return given == null && heldFrames() == 0;
+        for (FrameQueue queue : queues) {
+            if (!queue.isEmpty()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Whether the receiver said of all streams that their END has come. */
@@ -420,22 +489,12 @@ public final class Outbox {
         return true;
     }
 
-    /** Lets go of a frame that is not sent whole. What the kernel has of it is the kernel's: then reaping releases it. */
+    /** Lets go of what is not sent whole. What the kernel has of it is the kernel's: then reaping releases it. */
     void letGo() {
-        LentFrame frame = given;
-        given = null;
-        current = null;
-        if (frame != null) {
-            letGo(frame);
-        }
-    }
-
-    private void letGo(LentFrame frame) {
-        int slot = slot(frame);
-        transfers[slot].clear();
-        frames[slot] = frame;
-        if (transfers[slot].outstanding() == 0) {
-            frame.release();
+        for (FrameQueue queue : queues) {
+            while (!queue.isEmpty()) {
+                isDone(queue.removeOldest());
+            }
         }
     }
 
@@ -466,21 +525,19 @@ public final class Outbox {
      */
     public void abandon() {
         goOn();
-        given = null;
-        current = null;
-        for (Unacknowledged one : unacknowledged) {
-            one.clear();
+        for (FrameQueue queue : queues) {
+            queue.clear();
         }
-        for (int slot = 0; slot < transfers.length; slot++) {
+        for (int slot = 0; slot < held.length; slot++) {
             held[slot] = false;
+            encoded[slot] = false;
             sentBefore[slot] = false;
-            transfers[slot].clear();
             keepIfOutstanding(slot);
         }
     }
 
     private void keepIfOutstanding(int slot) {
-        if (transfers[slot].outstanding() > 0 || (transfers[slot].awaitsAcknowledgement() && !held[slot])) {
+        if (references[slot] > 0 || (untold[slot] && !held[slot])) {
             frames[slot].lent().pool().keepFromDevice(frames[slot]);
         }
     }

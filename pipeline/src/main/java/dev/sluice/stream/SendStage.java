@@ -39,7 +39,8 @@ import scala.jdk.javaapi.FutureConverters;
  * frames. Connections are made elsewhere and handed in; while there is none, one frame waits here and all others in the
  * device, but those that the {@link Outbox} holds.
  *
- * <p>One frame is handed to the kernel at a time, any number may be outstanding there. A frame that a connection did not
+ * <p>Small frames that are there at once are handed to the kernel together; none waits for one that is still to come. Any
+ * number may be outstanding there. A frame that a connection did not
  * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame. As one slot
  * of several {@link Receivers}, whose next connection is another receiver's, it lets go of that frame instead, and gets
  * none while there is no connection.
@@ -163,6 +164,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         private final AsyncCallback<Connection> onReady = createAsyncCallback(this::socketReady);
         private final AsyncCallback<NotUsed> onDrain = createAsyncCallback(ignored -> limitRest());
         private final AsyncCallback<NotUsed> onHandOver = createAsyncCallback(ignored -> beginHandOver());
+        private final AsyncCallback<NotUsed> onQuiet = createAsyncCallback(ignored -> nothingMoreAtOnce());
         private final Consumer<Transfer> onSettled = outbox::settled;
         private final Connection.Inbox inbox = this::heard;
         private final List<Transport> aborted = new ArrayList<>();
@@ -182,6 +184,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
          * tries sooner, at each completion, hands over what little there is and gets a completion for that, too.
          */
         private boolean full;
+
+        /** It will be told when all stages above have done what they can at once. */
+        private boolean listens;
 
         private boolean endAnnounced;
         private boolean quiet;
@@ -328,17 +333,36 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
             step(this::proceed);
         }
 
-        /** Goes as far as the socket lets it, then asks for the next frame or waits. */
+        /** Sends, unless other frames may come at once that are to be sent together with those that wait. */
         private void proceed() throws IOException {
+            if (outbox.hasWaiting() && sending == null && mayTakeFrame()) {
+                askForFrame();
+                if (!listens) {
+                    listens = true;
+                    onQuiet.invoke(NotUsed.getInstance());
+                }
+            } else {
+                send();
+            }
+        }
+
+        /** A message to oneself comes when all that a pull can cause without waiting has happened. */
+        private void nothingMoreAtOnce() {
+            listens = false;
+            step(this::send);
+        }
+
+        /** Goes as far as the socket lets it, then asks for the next frame or waits. */
+        private void send() throws IOException {
             Connection to = link;
             boolean again = false;
             for (Transfer next; to != null && (next = upNext()) != null; ) {
                 Transport.Progress progress = full ? Transport.Progress.AWAIT_WRITABLE : to.transport.send(next);
                 boolean sent = progress == Transport.Progress.SENT;
+                outbox.sent(next);
                 if (sent) {
                     quiet = false;
                     sending = null;
-                    outbox.handedOver(next);
                 }
                 boolean reaped = to.transport.holdsSettled();
                 if (reaped) {
@@ -389,11 +413,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
 
         /** Nobody takes it now: what is still on its way here waits in the outbox, for the stage that comes after. */
         private void holdTheRest() throws IOException {
-            outbox.holdGiven();
             if (phase == Phase.STREAMING) {
-                if (!hasBeenPulled(in)) {
-                    pull(in);
-                }
+                askForFrame();
             } else {
                 phase = Phase.LEAVING;
                 lookAgain();
@@ -403,11 +424,23 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** For a frame, an acknowledgement or a connection. */
         private void waitForMore() throws IOException {
             arm(0); // completions, and the loss of the connection, are reported as errors
-            boolean full = keepsSome && outbox.holdsMoreThanAQuarter();
-            if (phase == Phase.STREAMING && link != null && outbox.wantsFrame() && !full && !hasBeenPulled(in)) {
+            if (mayTakeFrame() && !hasBeenPulled(in)) {
                 pull(in); // without a flush: the acquire that answers it makes one, for a whole batch
             } else {
                 SinkStream.flush(streams);
+            }
+        }
+
+        private boolean mayTakeFrame() {
+            return phase == Phase.STREAMING
+                    && link != null
+                    && outbox.wantsFrame()
+                    && !(keepsSome && outbox.holdsMoreThanAQuarter());
+        }
+
+        private void askForFrame() {
+            if (!hasBeenPulled(in)) {
+                pull(in);
             }
         }
 
@@ -703,8 +736,12 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         }
 
         private String leftUndone() {
-            String what = outbox.wantsFrame() ? "" : "a frame was not sent whole, ";
-            int held = outbox.heldFrames();
+            String what = "";
+            int unsent = outbox.unsentFrames();
+            if (unsent > 0) {
+                what += unsent == 1 ? "a frame was not sent whole, " : unsent + " frames were not sent, ";
+            }
+            int held = outbox.unacknowledgedFrames();
             if (held > 0) {
                 what += "the receiver did not acknowledge " + held + (held == 1 ? " frame, " : " frames, ");
             }
@@ -748,7 +785,6 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 }
             } finally {
                 if (handsOverAll() || (!endedItself && receiver == null)) {
-                    outbox.holdGiven();
                     outbox.retain();
                 } else {
                     outbox.abandon();

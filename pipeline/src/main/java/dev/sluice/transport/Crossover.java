@@ -187,7 +187,7 @@ final class Crossover {
     /** The next bytes of the memory, so that the processor's caches have them no more than they have a frame's. */
     private Transfer transfer(int bytes) {
         at = at + bytes > memory.byteSize() ? 0 : at;
-        Transfer transfer = new Transfer(Transfer.NO_BUFFER);
+        Transfer transfer = new Transfer();
         transfer.add(memory.address() + at, bytes);
         at += bytes;
         return transfer;

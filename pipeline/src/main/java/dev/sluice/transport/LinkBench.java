@@ -98,7 +98,7 @@ public final class LinkBench implements AutoCloseable {
         this.socket = socket;
         this.memory = memory;
         ring = new Transfer[(int) (memory.segment().byteSize() / settings.frameBytes())];
-        Arrays.setAll(ring, Transfer::new);
+        Arrays.setAll(ring, i -> new Transfer());
     }
 
     /**

@@ -14,7 +14,8 @@ import java.util.List;
  * is done. An acknowledgement by TCP is no proof of it. So a transfer is settled here as soon as it is handed over, and
  * whoever chooses this must know from elsewhere when the memory may be written again, or that it never will be.
  *
- * <p>Headers, and memory that is not known to be so, are sent plainly, in their place.
+ * <p>Memory that is not known to be so is sent plainly, in its place; so are headers, unless all is held until the receiver
+ * has acknowledged it.
  */
 final class SpliceTransport extends ReferringTransport {
 
@@ -56,7 +57,7 @@ final class SpliceTransport extends ReferringTransport {
             }
             int elements = leading(transfer, count, true);
             for (int i = 0; i < elements; i++) {
-                if (!isReleasable(transfer, i)) {
+                if (!transfer.nextIsHeader(i) && !isReleasable(transfer, i)) {
                     transfer.referredToUntilAcknowledged();
                     break;
                 }
@@ -91,10 +92,7 @@ final class SpliceTransport extends ReferringTransport {
     }
 
     private boolean mayRefer(Transfer transfer, int element) {
-        if (transfer.nextIsHeader(element)) {
-            return false;
-        }
-        return held || isReleasable(transfer, element);
+        return held || (!transfer.nextIsHeader(element) && isReleasable(transfer, element));
     }
 
     private boolean isReleasable(Transfer transfer, int element) {

@@ -6,41 +6,30 @@ import dev.sluice.linux.Iovec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 
 /**
- * One frame's bytes on their way out: what is still to be handed to the kernel, and how many sends of it the kernel has
- * not let go of yet. One object per buffer, reused.
+ * Bytes on their way out, of one frame or of several: what is still to be handed to the kernel, and how many sends of it
+ * the kernel has not let go of yet. Reused. One thread at a time.
  *
  * <p>The memory may be written again only when {@link #settled}: everything handed over <em>and</em> every zero-copy send
  * of it notified. The second part survives a lost connection: sends of the old one still count.
  */
-public final class Transfer {
+public class Transfer {
 
-    /** The slot of what is no buffer's: headers that stand alone. */
-    public static final int NO_BUFFER = -1;
-
-    private final int slot;
-
-    // Owner only (the stream's thread).
     private MemorySegment iovecs = Iovec.allocateArray(Arena.ofAuto(), 8);
     private int capacity = 8;
     private int count;
     private int next;
     private long leftBytes;
     private long totalBytes;
-    private int headers;
+
+    /** Which of the elements are headers. */
+    private final BitSet headers = new BitSet();
+
     private long headerBytes;
     private int outstanding;
     private boolean untold;
-
-    /** @param slot whose bytes: a number for the owner to find its frame by, or {@link #NO_BUFFER} */
-    public Transfer(int slot) {
-        this.slot = slot;
-    }
-
-    public int slot() {
-        return slot;
-    }
 
     /** Forgets what was to be sent; sends that are outstanding stay so. */
     public void clear() {
@@ -48,17 +37,15 @@ public final class Transfer {
         next = 0;
         leftBytes = 0;
         totalBytes = 0;
-        headers = 0;
+        headers.clear();
         headerBytes = 0;
+        untold = false;
     }
 
-    /**
-     * Adds a header, in front of all that is none. It does not count when it is judged whether the payload is worth sending
-     * by reference.
-     */
+    /** Adds a header, which does not count when it is judged whether the payload is worth sending by reference. */
     public void addHeader(long address, long lengthBytes) {
+        headers.set(count);
         add(address, lengthBytes);
-        headers++;
         headerBytes += lengthBytes;
     }
 
@@ -87,14 +74,19 @@ public final class Transfer {
         return leftBytes;
     }
 
-    /** Whether the kernel has taken some of it. */
-    public boolean begun() {
-        return leftBytes < totalBytes;
+    /** Bytes that are or were to be sent. */
+    public long totalBytes() {
+        return totalBytes;
+    }
+
+    /** Bytes that the kernel has taken. */
+    public long takenBytes() {
+        return totalBytes - leftBytes;
     }
 
     /** Mean length of the payload's stretches of memory: sending by reference costs per stretch, copying per byte. */
     long meanStretchBytes() {
-        int stretches = count - headers;
+        int stretches = count - headers.cardinality();
         return stretches == 0 ? 0 : (totalBytes - headerBytes) / stretches;
     }
 
@@ -131,7 +123,7 @@ public final class Transfer {
 
     /** Whether that element is one, or the rest of one. */
     boolean nextIsHeader(int i) {
-        return next + i < headers;
+        return headers.get(next + i);
     }
 
     /** Elements for the next send. */
@@ -162,11 +154,6 @@ public final class Transfer {
     /** Whether only an acknowledgement of the receiver says that the memory may be written again. */
     public boolean awaitsAcknowledgement() {
         return untold;
-    }
-
-    /** The receiver has read all of it. */
-    public void acknowledged() {
-        untold = false;
     }
 
     void sendIssued() {

@@ -253,7 +253,7 @@ final class UringTransport extends ReferringTransport {
         transfers[slot] = null;
         free[freeCount++] = slot;
         transfer.sendSettled();
-        if (transfer.settled() && transfer != current) {
+        if (transfer.settled() && !transfer.equals(current)) {
             to.accept(transfer);
         }
     }

@@ -24,7 +24,7 @@ final class OutstandingSendsTest {
     private final List<Transfer> settled = new ArrayList<>();
 
     private static Transfer transfer(long bytes) {
-        Transfer transfer = new Transfer(0);
+        Transfer transfer = new Transfer();
         transfer.add(ADDRESS, bytes);
         return transfer;
     }
@@ -166,7 +166,7 @@ final class OutstandingSendsTest {
             nextId = (int) firstId;
             most = random.nextInt(1, 300);
             for (int slot = 0; slot < 40; slot++) {
-                idle.add(new Transfer(slot));
+                idle.add(new Transfer());
             }
             current = begin();
         }
@@ -223,7 +223,8 @@ final class OutstandingSendsTest {
             for (int id = first; id != last + 1; id++) {
                 Send send = Objects.requireNonNull(outstanding.remove(id));
                 settledBytes += send.bytes();
-                boolean more = outstanding.values().stream().anyMatch(other -> other.transfer() == send.transfer());
+                boolean more = outstanding.values().stream()
+                        .anyMatch(other -> other.transfer().equals(send.transfer()));
                 if (!more && send.transfer().leftBytes() == 0) {
                     expected.add(send.transfer());
                 }
@@ -241,7 +242,7 @@ final class OutstandingSendsTest {
             int first = wrong - random.nextInt(5);
             int last = wrong + random.nextInt(5);
             if (!outstanding.containsKey(wrong)) {
-                assertThatThrownBy(() -> sends.settle(first, last, transfer -> fail("settled " + transfer.slot())))
+                assertThatThrownBy(() -> sends.settle(first, last, transfer -> fail("settled one")))
                         .isInstanceOf(IllegalStateException.class);
                 compare();
             }

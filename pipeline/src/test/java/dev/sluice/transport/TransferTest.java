@@ -17,7 +17,7 @@ final class TransferTest {
 
     private record Stretch(long address, long bytes) {}
 
-    private final Transfer transfer = new Transfer(5);
+    private final Transfer transfer = new Transfer();
 
     /** What the next send would be given. */
     @SuppressWarnings("restricted") // reads what the kernel would read
@@ -32,9 +32,8 @@ final class TransferTest {
 
     @Test
     void aNewTransferHasNothingToSend() {
-        assertThat(transfer.slot()).isEqualTo(5);
         assertThat(transfer.leftBytes()).isZero();
-        assertThat(transfer.begun()).isFalse();
+        assertThat(transfer.takenBytes()).isZero();
         assertThat(transfer.settled()).isTrue();
         assertThat(transfer.meanStretchBytes()).isZero();
         assertThat(next(transfer)).isEmpty();
@@ -66,7 +65,7 @@ final class TransferTest {
     @Test
     void anySequenceOfPartialSendsCoversEveryByteOnce() {
         RandomCases.run(2000, random -> {
-            Transfer tested = new Transfer(0);
+            Transfer tested = new Transfer();
             Deque<Stretch> expected = new ArrayDeque<>();
             for (int count = random.nextInt(1, 60); count > 0; count--) {
                 Stretch stretch = new Stretch(random.nextLong(1L << 47), random.nextLong(1, 1L << 32));
@@ -118,14 +117,32 @@ final class TransferTest {
     }
 
     @Test
-    void itIsBegunWhenTheKernelHasTakenSomeOfIt() {
+    void whatTheKernelHasTakenIsKnownUntilItIsCleared() {
         transfer.add(100, 10);
-        assertThat(transfer.begun()).isFalse();
-        transfer.advance(1);
-        assertThat(transfer.begun()).isTrue();
+        transfer.add(200, 20);
+        assertThat(transfer.takenBytes()).isZero();
+        transfer.advance(11);
+        assertThat(transfer.takenBytes()).isEqualTo(11);
+        assertThat(transfer.totalBytes()).isEqualTo(30);
         transfer.clear();
         transfer.add(100, 10);
-        assertThat(transfer.begun()).isFalse();
+        assertThat(transfer.takenBytes()).isZero();
+    }
+
+    @Test
+    void headersMayStandAnywhere() {
+        transfer.addHeader(1, 64);
+        transfer.add(100, 1000);
+        transfer.addHeader(65, 64);
+        transfer.add(5000, 3000);
+        assertThat(transfer.meanStretchBytes()).isEqualTo(2000);
+        transfer.advance(64 + 1000);
+        assertThat(transfer.nextIsHeader(0)).isTrue();
+        assertThat(transfer.nextIsHeader(1)).isFalse();
+        transfer.clear();
+        transfer.add(100, 10);
+        assertThat(transfer.nextIsHeader(0)).isFalse();
+        assertThat(transfer.meanStretchBytes()).isEqualTo(10);
     }
 
     @Test

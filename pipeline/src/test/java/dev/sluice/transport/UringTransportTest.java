@@ -78,7 +78,7 @@ final class UringTransportTest {
     }
 
     private Transfer chunk(long offset, long bytes) {
-        Transfer transfer = new Transfer(0);
+        Transfer transfer = new Transfer();
         transfer.add(memory.segment().address() + offset, bytes);
         return transfer;
     }
@@ -94,7 +94,7 @@ final class UringTransportTest {
             assumeTrue(loopback.socket().sendBuffer() >= 64 << 20, "needs CAP_NET_ADMIN");
             Transport.Progress progress;
             do {
-                Transfer plain = new Transfer(0);
+                Transfer plain = new Transfer();
                 plain.add(large.segment().address(), 1 << 20);
                 progress = transport.send(plain);
             } while (progress == Transport.Progress.SENT);
@@ -114,7 +114,7 @@ final class UringTransportTest {
             assertThat(transport.send(chunk(0, chunk))).isEqualTo(Transport.Progress.SENT);
             assertThat(transport.send(chunk(0, chunk))).isEqualTo(Transport.Progress.SENT);
             assertThat(transport.send(third)).isEqualTo(Transport.Progress.AWAIT_COMPLETION);
-            assertThat(third.begun()).isFalse();
+            assertThat(third.takenBytes()).isZero();
             loopback.receive(2 * chunk);
             await(transport);
             assertThat(transport.send(third)).isEqualTo(Transport.Progress.SENT);
@@ -201,7 +201,7 @@ final class UringTransportTest {
         });
         try (Transport transport = open()) {
             for (int round = 0; round < rounds; round++) {
-                Transfer all = new Transfer(0);
+                Transfer all = new Transfer();
                 for (long at = 0; at < BYTES; at += STRETCH_BYTES) {
                     all.add(memory.segment().address() + at, STRETCH_BYTES);
                 }
@@ -222,7 +222,7 @@ final class UringTransportTest {
         elsewhere.copyFrom(memory.segment());
         try (Transport transport = open()) {
             for (int frame = 0; frame < 100; frame++) {
-                Transfer transfer = new Transfer(0);
+                Transfer transfer = new Transfer();
                 List<long[]> stretches = new ArrayList<>();
                 boolean copied = frame == 50 || random.nextInt(10) == 0;
                 int count = 1 + (frame == 50 ? 3000 : random.nextInt(copied ? 200 : 4));
@@ -289,7 +289,7 @@ final class UringTransportTest {
     @Test
     void aSendOutlivesTheThreadThatBeganIt() throws Exception {
         try (Transport transport = open()) {
-            Transfer all = new Transfer(0);
+            Transfer all = new Transfer();
             MemorySegment elsewhere = Arena.ofAuto().allocate(HEADER_BYTES, Long.BYTES);
             elsewhere.copyFrom(memory.segment().asSlice(0, HEADER_BYTES));
             all.addHeader(elsewhere.address(), HEADER_BYTES);
@@ -374,7 +374,7 @@ final class UringTransportTest {
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             assertThat(counters.transport()).isEqualTo("zerocopy");
             assertThat(counters.transportReason()).startsWith("instead of uring: ");
-            Transfer transfer = new Transfer(0);
+            Transfer transfer = new Transfer();
             transfer.add(mapped.segment().address(), 1000);
             assertThat(transport.send(transfer)).isEqualTo(Transport.Progress.SENT);
             assertThat(loopback.receive(1000)).containsOnly(0);
