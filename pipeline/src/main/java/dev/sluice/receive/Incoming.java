@@ -30,7 +30,10 @@ interface Incoming extends AutoCloseable {
      */
     boolean read(ByteBuffer into, BeforeWaiting waiting) throws IOException;
 
-    /** Sends all of it, or breaks off: the sender must read what it is told. */
+    /**
+     * Sends all of it, or breaks off: the sender must read what it is told. One that is gone is told nothing, and what it sent
+     * before can still be read.
+     */
     void write(ByteBuffer bytes, Duration longest) throws IOException;
 
     /** Has it broken off soon, whatever it waits for. Any thread. */

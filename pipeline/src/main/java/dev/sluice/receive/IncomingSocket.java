@@ -27,6 +27,10 @@ final class IncomingSocket implements Incoming {
     private final Selector selector;
     private final SelectionKey key;
     private String brokenBecause = "";
+
+    /** The sender hears nothing any more, as one that has closed does not. What it sent before may still have to be read. */
+    private boolean unheard;
+
     private volatile boolean interrupted;
 
     /** @param tls through which the channel is read and written; null if it is directly */
@@ -101,7 +105,7 @@ final class IncomingSocket implements Incoming {
     public void write(ByteBuffer bytes, Duration longest) throws IOException {
         long until = System.nanoTime() + longest.toNanos();
         try {
-            while (bytes.hasRemaining() && goesOn()) {
+            while (bytes.hasRemaining() && !unheard && goesOn()) {
                 if (line.write(bytes) == 0) {
                     Duration left = Duration.ofNanos(until - System.nanoTime());
                     if (left.isNegative() || left.isZero()) {
@@ -112,7 +116,7 @@ final class IncomingSocket implements Incoming {
                 }
             }
         } catch (IOException e) {
-            brokenBecause = String.valueOf(e.getMessage());
+            unheard = true; // reading tells, behind all that has come, how the connection ended
         }
     }
 

@@ -349,7 +349,9 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** A message to oneself comes when all that a pull can cause without waiting has happened. */
         private void nothingMoreAtOnce() {
             listens = false;
-            step(this::send);
+            if (phase == Phase.STREAMING) { // else it was not waited for
+                step(this::send);
+            }
         }
 
         /** Goes as far as the socket lets it, then asks for the next frame or waits. */

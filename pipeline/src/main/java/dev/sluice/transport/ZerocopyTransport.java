@@ -19,6 +19,9 @@ final class ZerocopyTransport extends ReferringTransport {
 
     private final OutstandingSends outstanding = new OutstandingSends();
 
+    /** Elements of one send: the kernel charges a send as a whole to the memlock limit, and refuses one that is larger. */
+    private int mostElements = Constants.IOV_MAX;
+
     ZerocopyTransport(TcpSocket socket, long mostUnderWay, Transports.Options options, SendCounters counters) {
         super(socket, mostUnderWay, options, counters);
     }
@@ -31,7 +34,8 @@ final class ZerocopyTransport extends ReferringTransport {
         if (!mayTakeMore()) {
             return -Constants.ENOBUFS;
         }
-        long taken = socket.send(transfer.iovecAddress(), transfer.iovecCount(), Constants.MSG_ZEROCOPY);
+        int elements = Math.min(transfer.iovecCount(), mostElements);
+        long taken = socket.send(transfer.iovecAddress(), elements, Constants.MSG_ZEROCOPY);
         if (taken > 0) {
             transfer.advance(taken);
             outstanding.issued(transfer, taken);
@@ -41,8 +45,14 @@ final class ZerocopyTransport extends ReferringTransport {
         }
         if (taken == -Constants.ENOBUFS || taken == -Constants.ENOMEM) {
             counters.noBuffers.add(1);
-            // With nothing outstanding no completion will ever come to wait for: copy this one.
-            return outstanding.count() > 0 ? -Constants.ENOBUFS : sendPlainly(transfer);
+            if (outstanding.count() > 0) {
+                return -Constants.ENOBUFS;
+            }
+            if (elements > 1) {
+                mostElements = elements / 2;
+                return sendSome(transfer);
+            }
+            return sendPlainly(transfer, 1, 0); // no completion will ever come to wait for
         }
         if (taken == -Constants.EFAULT) {
             long copied = sendPlainly(transfer);
