@@ -32,7 +32,7 @@ interface Incoming extends AutoCloseable {
 
     /**
      * Sends all of it, or breaks off: the sender must read what it is told. One that is gone is told nothing, and what it sent
-     * before can still be read.
+     * before can still be read; but with TLS, which is not read without being answered.
      */
     void write(ByteBuffer bytes, Duration longest) throws IOException;
 

@@ -16,6 +16,8 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -40,8 +42,8 @@ public final class Outbox {
     /** So many bytes are handed over together, and the frame that makes them more. */
     private static final int GATHERED_BYTES = 1 << 20;
 
-    /** The part of a source's buffers that may wait for each other. */
-    private static final int GATHERED_PART = 4;
+    /** Headers of outboxes that were abandoned, which a receiver on this machine may still read: as long as this process. */
+    private static final Queue<MemorySegment> STILL_READ = new ConcurrentLinkedQueue<>();
 
     private final List<SinkStream> streams;
     private final Session session;
@@ -51,6 +53,7 @@ public final class Outbox {
     // By slot: each stream has one for each buffer of its source, from its first slot on. With zero-copy the kernel
     // reads a header for as long as the frame that it belongs to.
     private final int[] firstSlot;
+    private final MemorySegment headerMemory;
     private final Header[] headers;
     private final LentFrame[] frames;
 
@@ -126,8 +129,8 @@ public final class Outbox {
         lostBytes = new long[slots];
         undelivered = new long[slots];
         long bytes = (long) (slots + count + 2) * Header.BYTES;
-        Iterator<MemorySegment> memory = Arena.ofAuto()
-                .allocate(bytes, Header.BYTES)
+        headerMemory = Arena.ofAuto().allocate(bytes, Header.BYTES);
+        Iterator<MemorySegment> memory = headerMemory
                 .elements(MemoryLayout.sequenceLayout(Header.BYTES, ValueLayout.JAVA_BYTE))
                 .iterator();
         for (int slot = 0; slot < slots; slot++) {
@@ -166,7 +169,7 @@ public final class Outbox {
     boolean wantsFrame() {
         long bytes = 0;
         for (int stream = 0; stream < queues.length; stream++) {
-            if (queues[stream].waiting() >= part(stream, GATHERED_PART)) {
+            if (queues[stream].waiting() >= quarter(stream)) {
                 return false;
             }
             bytes += queues[stream].waitingBytes();
@@ -195,16 +198,16 @@ public final class Outbox {
     /** Whether a stream holds so many of its source's buffers that others would get too few. */
     boolean holdsMoreThanAQuarter() {
         for (int stream = 0; stream < queues.length; stream++) {
-            if (queues[stream].count() >= part(stream, 4)) {
+            if (queues[stream].count() >= quarter(stream)) {
                 return true;
             }
         }
         return false;
     }
 
-    /** Some of a source's buffers. */
-    private int part(int stream, int part) {
-        return Math.max(1, streams.get(stream).pool().size() / part);
+    /** Of its source's buffers: so many may wait for each other. */
+    private int quarter(int stream) {
+        return Math.max(1, streams.get(stream).pool().size() / 4);
     }
 
     /** Of what comes after what the receiver had when it connected nothing is known, nor of several receivers. */
@@ -223,6 +226,9 @@ public final class Outbox {
     /** A connection begins: what its receiver has is released, and what it wants is sent. */
     void connected(List<Progress> welcome) {
         everConnected = true;
+        if (current != null) {
+            cut(current); // of a connection whose end nobody told
+        }
         for (int stream = 0; stream < welcome.size(); stream++) {
             Progress progress = welcome.get(stream);
             counters.undelivered.add(streams.get(stream).welcomed(progress, session.resumes()));
@@ -281,26 +287,35 @@ public final class Outbox {
     private @Nullable Batch gathered() {
         Batch batch = null;
         long bytes = 0;
-        for (FrameQueue queue : queues) {
-            for (int i = 0; i < queue.waiting() && bytes < GATHERED_BYTES; i++) {
-                if (batch == null) {
-                    batch = idle.isEmpty() ? new Batch() : idle.remove();
-                    batch.begin();
+        boolean more = true;
+        for (int i = 0; more; i++) {
+            more = false;
+            for (FrameQueue queue : queues) { // taking turns, as they came
+                if (i < queue.waiting() && bytes < GATHERED_BYTES) {
+                    more = true;
+                    LentFrame frame = queue.waiting(i);
+                    if (batch == null) {
+                        batch = idle.isEmpty() ? new Batch() : idle.remove();
+                        batch.begin();
+                    }
+                    add(batch, frame, i == 0);
+                    bytes += frame.size();
                 }
-                LentFrame frame = queue.waiting(i);
-                int slot = slot(frame);
-                if (session.framed() && !encoded[slot]) {
-                    encode(slot, frame, i == 0);
-                }
-                batch.add(frame, session.framed() ? headers[slot] : null);
-                references[slot]++;
-                bytes += frame.size();
             }
         }
         return batch;
     }
 
-    /** @param first of its stream in a batch, which announces what was lost on its way */
+    /** @param first of its stream in the batch, which announces what was lost on its way */
+    private void add(Batch batch, LentFrame frame, boolean first) {
+        int slot = slot(frame);
+        if (session.framed() && !encoded[slot]) {
+            encode(slot, frame, first);
+        }
+        batch.add(frame, session.framed() ? headers[slot] : null);
+        references[slot]++;
+    }
+
     private void encode(int slot, LentFrame frame, boolean first) {
         encoded[slot] = session.resumes(); // else the next connection may have more to announce
         SinkStream stream = streams.get(frame.stream());
@@ -489,7 +504,7 @@ public final class Outbox {
         return true;
     }
 
-    /** Lets go of what is not sent whole. What the kernel has of it is the kernel's: then reaping releases it. */
+    /** Lets go of all frames. What the kernel has of them is the kernel's: then reaping releases them. */
     void letGo() {
         for (FrameQueue queue : queues) {
             while (!queue.isEmpty()) {
@@ -525,6 +540,9 @@ public final class Outbox {
      */
     public void abandon() {
         goOn();
+        if (unacknowledgedFrames() > 0) {
+            STILL_READ.add(headerMemory);
+        }
         for (FrameQueue queue : queues) {
             queue.clear();
         }

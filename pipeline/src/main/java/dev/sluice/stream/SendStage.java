@@ -36,14 +36,13 @@ import scala.jdk.javaapi.FutureConverters;
 
 /**
  * Sends frames over one connection at a time, reaps the completions, hears what the receiver acknowledges, and releases the
- * frames. Connections are made elsewhere and handed in; while there is none, one frame waits here and all others in the
- * device, but those that the {@link Outbox} holds.
+ * frames. Connections are made elsewhere and handed in; while there is none, what was asked for before waits here and all
+ * else in the device, but the frames that the {@link Outbox} holds.
  *
  * <p>Small frames that are there at once are handed to the kernel together; none waits for one that is still to come. Any
- * number may be outstanding there. A frame that a connection did not
- * take whole is sent again, from its start, on the next one: every connection begins at the start of a frame. As one slot
- * of several {@link Receivers}, whose next connection is another receiver's, it lets go of that frame instead, and gets
- * none while there is no connection.
+ * number may be outstanding there. A frame that a connection did not take whole is sent again, from its start, on the next
+ * one: every connection begins at the start of a frame. As one slot of several {@link Receivers}, whose next connection is
+ * another receiver's, it lets go of such frames instead, and gets none while there is no connection.
  *
  * <pre>
  *                                       ┌──connection lost, not all acknowledged──┐
@@ -426,9 +425,8 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** For a frame, an acknowledgement or a connection. */
         private void waitForMore() throws IOException {
             arm(0); // completions, and the loss of the connection, are reported as errors
-            if (mayTakeFrame() && !hasBeenPulled(in)) {
-                pull(in); // without a flush: the acquire that answers it makes one, for a whole batch
-            } else {
+            // Without a flush: the acquire that answers a pull makes one, for all that is released by then.
+            if (!mayTakeFrame() || !askForFrame()) {
                 SinkStream.flush(streams);
             }
         }
@@ -440,10 +438,13 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     && !(keepsSome && outbox.holdsMoreThanAQuarter());
         }
 
-        private void askForFrame() {
-            if (!hasBeenPulled(in)) {
+        /** False if one is awaited already. */
+        private boolean askForFrame() {
+            boolean asks = !hasBeenPulled(in);
+            if (asks) {
                 pull(in);
             }
+            return asks;
         }
 
         private void arm(int interest) throws IOException {

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Rings implements AutoCloseable {
 
-    /** Operations that are handed over together: the stretches of a frame, or as many of them as this. */
+    /** Operations that are handed over together: headers and stretches of what is sent together, or as many as this. */
     private static final int SUBMISSIONS = 64;
 
     /** Room for two completions of each send that may be under way. */

@@ -12,8 +12,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code uring}: IORING_OP_SEND_ZC from registered buffers. A frame is handed over with one call: its header and each of
- * its stretches are operations of one chain (IOSQE_IO_LINK), which is tried at once (MSG_DONTWAIT) and ends where the
+ * {@code uring}: IORING_OP_SEND_ZC from registered buffers. What is sent together is handed over with one call: the headers
+ * and stretches are operations of one chain (IOSQE_IO_LINK), which is tried at once (MSG_DONTWAIT) and ends where the
  * socket is full, since an operation that took less than all (MSG_WAITALL) breaks it. So nothing waits in the kernel for
  * room, where what comes behind could overtake it.
  *

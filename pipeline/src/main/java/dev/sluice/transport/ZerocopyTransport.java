@@ -19,7 +19,10 @@ final class ZerocopyTransport extends ReferringTransport {
 
     private final OutstandingSends outstanding = new OutstandingSends();
 
-    /** Elements of one send: the kernel charges a send as a whole to the memlock limit, and refuses one that is larger. */
+    /**
+     * Elements of one send. The kernel charges a send as a whole to the memlock limit, and refuses one that is larger: it is
+     * tried with half then, and with one more each time that it goes well.
+     */
     private int mostElements = Constants.IOV_MAX;
 
     ZerocopyTransport(TcpSocket socket, long mostUnderWay, Transports.Options options, SendCounters counters) {
@@ -34,13 +37,14 @@ final class ZerocopyTransport extends ReferringTransport {
         if (!mayTakeMore()) {
             return -Constants.ENOBUFS;
         }
-        int elements = Math.min(transfer.iovecCount(), mostElements);
+        int elements = elements(transfer);
         long taken = socket.send(transfer.iovecAddress(), elements, Constants.MSG_ZEROCOPY);
         if (taken > 0) {
             transfer.advance(taken);
             outstanding.issued(transfer, taken);
             referred(taken);
             counters.sent.add(taken);
+            mostElements = Math.min(Constants.IOV_MAX, mostElements + 1);
             return taken;
         }
         if (taken == -Constants.ENOBUFS || taken == -Constants.ENOMEM) {
@@ -48,11 +52,9 @@ final class ZerocopyTransport extends ReferringTransport {
             if (outstanding.count() > 0) {
                 return -Constants.ENOBUFS;
             }
-            if (elements > 1) {
-                mostElements = elements / 2;
-                return sendSome(transfer);
-            }
-            return sendPlainly(transfer, 1, 0); // no completion will ever come to wait for
+            mostElements = Math.max(1, elements / 2);
+            // With nothing outstanding no completion will ever come to wait for: a frame that is too large is copied.
+            return elements(transfer) < elements ? sendSome(transfer) : sendPlainly(transfer, elements, 0);
         }
         if (taken == -Constants.EFAULT) {
             long copied = sendPlainly(transfer);
@@ -64,6 +66,17 @@ final class ZerocopyTransport extends ReferringTransport {
             return copied;
         }
         return taken;
+    }
+
+    /** For the next send: no header without what it belongs to. */
+    private int elements(Transfer transfer) {
+        int all = transfer.iovecCount();
+        int elements = Math.min(all, mostElements);
+        boolean endsInHeader = elements < all && transfer.nextIsHeader(elements - 1);
+        if (endsInHeader) {
+            return elements == 1 ? 2 : elements - 1;
+        }
+        return elements;
     }
 
     @Override

@@ -188,4 +188,25 @@ final class OutboxTest {
         assertThat(header(sent, 1).sequence()).isEqualTo(3);
         assertThat(header(sent, 1).lostBytes()).isZero();
     }
+
+    @Test
+    void severalStreamsTakeTurns() throws IOException {
+        Session session = new Session(Framing.SLUICE, Delivery.LIVE, false, SHORT, SHORT, null, null);
+        try (FedDevice other = new FedDevice("other", BUFFERS, PAGE)) {
+            FramePool otherPool = new FramePool(other, new SourceCounters());
+            otherPool.start();
+            List<SinkStream> streams = List.of(new SinkStream(pool, 7), new SinkStream(otherPool, 8));
+            Outbox outbox = new Outbox(streams, session, counters, false);
+            give(outbox, FRAME_BYTES);
+            give(outbox, FRAME_BYTES);
+            assertThat(other.fill(other.memory().asSlice(0, FRAME_BYTES), 0, 1)).isTrue();
+            assertThat(other.acquire(acquired)).isEqualTo(1);
+            LentFrame frame = otherPool.lend(acquired, 0);
+            frame.stream(1);
+            outbox.give(frame);
+            MemorySegment sent = Kernel.take(next(outbox), Long.MAX_VALUE);
+            assertThat(List.of(header(sent, 0).stream(), header(sent, 1).stream(), header(sent, 2).stream()))
+                    .containsExactly(7, 8, 7);
+        }
+    }
 }
