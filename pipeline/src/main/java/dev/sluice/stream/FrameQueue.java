@@ -87,7 +87,7 @@ final class FrameQueue {
     }
 
     /** The first of them was handed over, and is waited for to be acknowledged. */
-    void sent() {
+    void handedOver() {
         waitingBytes -= at(sent).size();
         sent++;
     }

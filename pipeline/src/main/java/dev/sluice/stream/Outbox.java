@@ -219,7 +219,7 @@ public final class Outbox {
                 streams.get(stream).announced(frame.lostBytes());
                 counters.framesKnown.add(1);
             }
-            isDone(frame);
+            letGo(frame);
         }
     }
 
@@ -263,7 +263,7 @@ public final class Outbox {
         }
         current = null;
         batch.cut();
-        letGo(batch);
+        reaped(batch);
     }
 
     private Place oldest(int stream) {
@@ -394,7 +394,7 @@ public final class Outbox {
         if (batch.leftBytes() == 0) {
             current = null;
         }
-        letGo(batch);
+        reaped(batch);
     }
 
     private void handedOver(LentFrame frame) {
@@ -414,22 +414,22 @@ public final class Outbox {
         }
         if (session.resumes()) {
             sentBefore[slot] = true;
-            queues[number].sent();
+            queues[number].handedOver();
             release(number, acknowledgedUpTo[number]);
         } else {
-            isDone(queues[number].removeOldest());
+            letGo(queues[number].removeOldest());
         }
     }
 
     /** The kernel has let go of it. */
     void settled(Transfer transfer) {
         if (transfer instanceof Batch batch) {
-            letGo(batch);
+            reaped(batch);
         }
     }
 
     /** Of what it has taken of a batch, the kernel may have let go. */
-    private void letGo(Batch batch) {
+    private void reaped(Batch batch) {
         if (batch.outstanding() > 0) {
             return;
         }
@@ -469,11 +469,12 @@ public final class Outbox {
     private void release(int stream, long before) {
         FrameQueue queue = queues[stream];
         while (queue.oldestIsSent() && queue.oldest().sequence() < before) {
-            isDone(queue.removeOldest());
+            letGo(queue.removeOldest());
         }
     }
 
-    private void isDone(LentFrame frame) {
+    /** It is neither to be sent nor waited for any more; the kernel may still read it. */
+    private void letGo(LentFrame frame) {
         int slot = slot(frame);
         held[slot] = false;
         encoded[slot] = false;
@@ -504,11 +505,11 @@ public final class Outbox {
         return true;
     }
 
-    /** Lets go of all frames. What the kernel has of them is the kernel's: then reaping releases them. */
-    void letGo() {
+    /** Drops all frames. What the kernel has of them is the kernel's: then reaping releases them. */
+    void dropAll() {
         for (FrameQueue queue : queues) {
             while (!queue.isEmpty()) {
-                isDone(queue.removeOldest());
+                letGo(queue.removeOldest());
             }
         }
     }

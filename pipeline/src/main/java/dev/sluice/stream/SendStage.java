@@ -213,7 +213,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                 public void onPush() {
                     outbox.give(grab(in));
                     if (receiver != null && link == null) {
-                        outbox.letGo(); // the receiver left while the frame was on its way here
+                        outbox.dropAll(); // the receiver left while the frame was on its way here
                     }
                     step(Logic.this::proceed);
                 }
@@ -563,7 +563,7 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     failure = new IOException(
                             "a connection was lost at the end of the stream, before all was sent: " + reason);
                 }
-                outbox.letGo();
+                outbox.dropAll();
                 lookAgain();
                 lost.accept(reason);
                 proceed();

@@ -28,8 +28,8 @@ public final class Transports implements AutoCloseable {
      * What a sink asks of its transport.
      *
      * @param choice what the user wrote
-     * @param thresholdBytes frames sent together whose stretches are shorter than this on average are sent plainly: pinning pages
-     *     costs more than copying a few bytes; {@link #MEASURED} to find out on this machine
+     * @param thresholdBytes frames sent together whose stretches are shorter than this on average are sent plainly:
+     *     pinning pages costs more than copying a few bytes; {@link #MEASURED} to find out on this machine
      * @param plainAfterCopied after this many sends in a row that the kernel says it copied the connection goes on with plain
      *     sends; 0 never does
      * @param held whether all that is sent is held until the receiver has acknowledged it

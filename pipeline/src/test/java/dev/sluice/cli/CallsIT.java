@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,12 +44,8 @@ class CallsIT {
                     """.formatted(
                             frameKib, BUFFERS, BYTES / 1024 / frameKib, receiver.listening(), transport));
             Path trace = folder.resolve("trace");
-            List<String> command =
-                    new ArrayList<>(List.of("strace", "-f", "--seccomp-bpf", "-qq", "-o", trace.toString()));
-            command.addAll(List.of("-e", "trace=" + calls.replace(' ', ','), "-e", "signal=none"));
-            command.addAll(SluiceProcess.sluice());
-            command.addAll(List.of("run", "--json", topology.toString()));
-            try (SluiceProcess sluice = SluiceProcess.program(new ProcessBuilder(command))) {
+            try (SluiceProcess sluice = SluiceProcess.traced(
+                    trace, calls.replace(' ', ','), List.of(), "run", "--json", topology.toString())) {
                 SluiceProcess.Ended ended = sluice.end();
                 assertThat(ended.exit()).as("%s", ended).isZero();
             }

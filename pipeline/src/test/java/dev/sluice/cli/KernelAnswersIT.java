@@ -7,7 +7,6 @@ import com.typesafe.config.Config;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,14 +50,10 @@ class KernelAnswersIT {
                     """.formatted(
                             FRAME_BYTES, FRAMES, receiver.listening(), transport));
             Path trace = folder.resolve("trace");
-            List<String> command =
-                    new ArrayList<>(List.of("strace", "-f", "--seccomp-bpf", "-qq", "-o", trace.toString()));
-            command.addAll(List.of("-e", "trace=" + call, "-e", "signal=none"));
-            command.addAll(List.of("-e", "inject=" + call + ":error=" + answer + ":when=" + when));
-            command.addAll(SluiceProcess.sluice());
-            command.addAll(List.of("run", "--json", topology.toString()));
+            List<String> tampering = List.of("-e", "inject=" + call + ":error=" + answer + ":when=" + when);
             Config summary;
-            try (SluiceProcess sluice = SluiceProcess.program(new ProcessBuilder(command))) {
+            try (SluiceProcess sluice =
+                    SluiceProcess.traced(trace, call, tampering, "run", "--json", topology.toString())) {
                 SluiceProcess.Ended ended = sluice.end();
                 assertThat(ended.exit()).as("%s", ended).isZero();
                 summary = ended.json();

@@ -69,6 +69,21 @@ final class SluiceProcess implements AutoCloseable {
         return program(new ProcessBuilder(command));
     }
 
+    /**
+     * Starts {@code sluice} under strace (man 1 strace).
+     *
+     * @param trace gets a line for each of these calls
+     * @param options of strace, besides
+     */
+    static SluiceProcess traced(Path trace, String calls, List<String> options, String... arguments) {
+        List<String> command = new ArrayList<>(List.of("strace", "-f", "--seccomp-bpf", "-qq", "-o", trace.toString()));
+        command.addAll(List.of("-e", "trace=" + calls, "-e", "signal=none"));
+        command.addAll(options);
+        command.addAll(sluice());
+        command.addAll(List.of(arguments));
+        return program(new ProcessBuilder(command));
+    }
+
     /** The command line up to the arguments. */
     static List<String> sluice() {
         Path target = home().resolve("target");
