@@ -26,6 +26,7 @@ final class Child implements AutoCloseable {
     Child(String what, List<String> command) throws IOException {
         this.what = what;
         complaints = Files.createTempFile("benchmark", ".err");
+        complaints.toFile().deleteOnExit(); // also if there is no such program
         process = new ProcessBuilder(command).redirectError(complaints.toFile()).start();
         lines = process.inputReader();
     }
@@ -94,8 +95,8 @@ final class Child implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         process.destroyForcibly();
-        Files.deleteIfExists(complaints);
+        complaints.toFile().delete();
     }
 }

@@ -16,9 +16,6 @@ import java.util.List;
  */
 public final class Comparison {
 
-    private static final int EXIT_FAILED = 1;
-    private static final int EXIT_USAGE = 64;
-
     private final Settings settings;
     private final PrintStream people;
     private final List<Run> runs = new ArrayList<>();
@@ -56,7 +53,7 @@ public final class Comparison {
             return new Settings(
                     Path.of(args[0]),
                     args[1].equals("json"),
-                    args[2].equals("quick") ? Course.Pace.QUICK : Course.Pace.FULL,
+                    Course.Pace.of(args[2]),
                     Integer.parseInt(args[3]),
                     Long.parseLong(args[4]),
                     Arrays.stream(args[5].split(",")).map(Integer::valueOf).toList(),
@@ -72,20 +69,7 @@ public final class Comparison {
 
     /** @param args programs, json or text, quick or full, rounds, seed, frame sizes, rivals or nothing for all, command */
     public static void main(String[] args) {
-        try {
-            new Comparison(Settings.read(args)).run();
-        } catch (IllegalArgumentException e) {
-            fail(EXIT_USAGE, String.valueOf(e.getMessage()));
-        } catch (IOException e) {
-            fail(EXIT_FAILED, String.valueOf(e.getMessage()));
-        } catch (InterruptedException e) {
-            fail(EXIT_FAILED, "interrupted");
-        }
-    }
-
-    private static void fail(int status, String sentence) {
-        System.err.println("benchmarks/run: " + sentence);
-        System.exit(status);
+        Command.run(() -> new Comparison(Settings.read(args)).run());
     }
 
     private void run() throws IOException, InterruptedException {

@@ -7,6 +7,7 @@ import dev.sluice.benchmarks.compare.Rival.Runtime;
 import dev.sluice.benchmarks.rivals.MachineTime;
 import dev.sluice.benchmarks.rivals.Sender;
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -49,6 +50,11 @@ record Course(Path programs, Pace pace, Path ring) {
     record Pace(boolean quick, long jvmWarmUpMillis, long warmUpMillis, long measureMillis) {
         static final Pace FULL = new Pace(false, 1500, 200, 1000);
         static final Pace QUICK = new Pace(true, 100, 100, 300);
+
+        /** @param word quick or full */
+        static Pace of(String word) {
+            return word.equals("quick") ? QUICK : FULL;
+        }
     }
 
     Measurement run(Rival rival, Shape shape) throws IOException, InterruptedException, UnavailableException {
@@ -117,7 +123,7 @@ record Course(Path programs, Pace pace, Path ring) {
         if (frameBytes > MOST_IPERF_BYTES) {
             throw new UnavailableException("iperf3 sends at most " + Table.size(MOST_IPERF_BYTES) + " at once");
         }
-        String port = String.valueOf(Receivers.freePort());
+        String port = String.valueOf(freePort());
         long seconds = Math.max(1, TimeUnit.MILLISECONDS.toSeconds(pace.measureMillis()));
         List<String> command =
                 new ArrayList<>(List.of("iperf3", "-c", "127.0.0.1", "-p", port, "-l", "" + frameBytes, "-J"));
@@ -146,6 +152,12 @@ record Course(Path programs, Pace pace, Path ring) {
                         busy,
                         0);
             }
+        }
+    }
+
+    private static long freePort() throws IOException {
+        try (ServerSocket any = new ServerSocket(0)) {
+            return any.getLocalPort();
         }
     }
 

@@ -17,8 +17,6 @@ import java.util.Locale;
  */
 public final class Curves {
 
-    private static final int EXIT_FAILED = 1;
-
     private static final int FRAME_BYTES = 256 << 10;
 
     private static final int LEAST_FRAME_BYTES = 4 << 10;
@@ -33,7 +31,11 @@ public final class Curves {
     private static final String COPY = "transport = copy, framing = raw";
 
     /** What is changed, by how much, and what is measured with it. */
-    private record Point(String curve, long at, Run run) {}
+    private record Point(String curve, long at, Run run) {
+        boolean isOfCurve(Point other) {
+            return curve.equals(other.curve) && run.rival.name().equals(other.run.rival.name());
+        }
+    }
 
     private final List<Point> points = new ArrayList<>();
 
@@ -41,30 +43,22 @@ public final class Curves {
 
     /** @param args programs, json or text, quick or full, rounds, seed, command; checked by {@code benchmarks/run} */
     public static void main(String[] args) {
-        try {
-            Curves curves = new Curves();
-            curves.run(
-                    Path.of(args[0]),
-                    args[1].equals("json"),
-                    args[2].equals("quick") ? Course.Pace.QUICK : Course.Pace.FULL,
-                    Integer.parseInt(args[3]),
-                    Long.parseLong(args[4]),
-                    args[5]);
-        } catch (IOException e) {
-            fail(String.valueOf(e.getMessage()));
-        } catch (InterruptedException e) {
-            fail("interrupted");
-        }
-    }
-
-    private static void fail(String sentence) {
-        System.err.println("benchmarks/run: " + sentence);
-        System.exit(EXIT_FAILED);
+        Command.run(() -> new Curves()
+                .run(
+                        Path.of(args[0]),
+                        args[1].equals("json"),
+                        Course.Pace.of(args[2]),
+                        Integer.parseInt(args[3]),
+                        Long.parseLong(args[4]),
+                        args[5]));
     }
 
     private void run(Path programs, boolean json, Course.Pace pace, int rounds, long seed, String command)
             throws IOException, InterruptedException {
         add();
+        if (pace.quick()) {
+            keepEnds();
+        }
         (json ? System.err : System.out)
                 .printf(
                         "%scommand      %s%nrounds       %d, shuffled; seed %d%n%n",
@@ -110,6 +104,17 @@ public final class Curves {
             Rival rival = pipeline(Runtime.JVM_LISTENING, COPY + ", receivers = " + count);
             add("receivers", count, rival, new Shape(FRAME_BYTES, Course.BUFFERS, count));
         }
+    }
+
+    /** Of each curve's points: enough to show that all work. */
+    private void keepEnds() {
+        List<Point> all = List.copyOf(points);
+        points.removeIf(point -> {
+            int at = all.indexOf(point);
+            boolean first = at == 0 || !all.get(at - 1).isOfCurve(point);
+            boolean last = at == all.size() - 1 || !all.get(at + 1).isOfCurve(point);
+            return !first && !last;
+        });
     }
 
     private static Rival pipeline(Runtime runtime, String settings) {

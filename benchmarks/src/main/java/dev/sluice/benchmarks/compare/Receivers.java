@@ -3,7 +3,6 @@ package dev.sluice.benchmarks.compare;
 
 import dev.sluice.benchmarks.compare.Rival.Runtime;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,12 +52,6 @@ final class Receivers implements AutoCloseable {
         return process;
     }
 
-    static long freePort() throws IOException {
-        try (ServerSocket any = new ServerSocket(0)) {
-            return any.getLocalPort();
-        }
-    }
-
     /** With commas between. */
     String ports() {
         return ports.stream().map(String::valueOf).collect(Collectors.joining(","));
@@ -79,9 +72,7 @@ final class Receivers implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException {
-        for (Child process : processes) {
-            process.close();
-        }
+    public void close() {
+        processes.forEach(Child::close);
     }
 }
