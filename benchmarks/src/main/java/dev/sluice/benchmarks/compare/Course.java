@@ -80,7 +80,7 @@ record Course(Path programs, Pace pace, Path ring) {
                 command.add(argument.toString());
             }
             try (Child sender = new Child(rival.name(), command)) {
-                sender.watch(Sender.MOST_WARM_UP * warmUpMillis + pace.measureMillis());
+                sender.watch(Sender.MOST_WARM_UP * warmUpMillis + 2 * pace.measureMillis());
                 Map<String, Long> figures = sender.figures();
                 sender.end();
                 return checked(rival, figures, receivers.received());

@@ -2,8 +2,6 @@
 package dev.sluice.benchmarks.rivals;
 
 import java.io.IOException;
-import java.lang.management.CompilationMXBean;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,15 +22,10 @@ public final class Sender {
     private static final int EXIT_USAGE = 64;
     private static final int EXIT_UNAVAILABLE = 69;
 
-    /** So often, in the time asked for, it is looked at the compilers while it warms up longer. */
-    private static final int STEPS = 6;
-
-    /** They count as done when they ran for less than this part of so many steps in a row. */
+    /** What is measured does not count if the compilers ran for more than this part of it: then it is measured again. */
     private static final int MOST_COMPILING = 20;
 
-    private static final int QUIET_STEPS = 3;
-
-    /** As many times the time asked for it warms up at most. */
+    /** As many times the time asked for it warms up at most; what is measured then counts. */
     public static final int MOST_WARM_UP = 8;
 
     private static final Map<String, SendLoop.Start> RIVALS = new TreeMap<>(Map.of(
@@ -98,10 +91,16 @@ public final class Sender {
     private static String measure(SendLoop rival, List<ProcessorClock> receivers, long warmUpMillis, long measureMillis)
             throws Exception {
         ProcessorClock sender = ProcessorClock.of(ProcessHandle.current().pid());
-        warmUp(warmUpMillis);
+        TimeUnit.MILLISECONDS.sleep(warmUpMillis);
         Instant first = Instant.now(rival, sender, receivers);
+        long latest = first.wall + TimeUnit.MILLISECONDS.toNanos((MOST_WARM_UP - 1) * warmUpMillis);
         TimeUnit.MILLISECONDS.sleep(measureMillis);
         Instant last = Instant.now(rival, sender, receivers);
+        while ((last.compilers - first.compilers) * MOST_COMPILING > last.wall - first.wall && last.wall < latest) {
+            first = last;
+            TimeUnit.MILLISECONDS.sleep(measureMillis);
+            last = Instant.now(rival, sender, receivers);
+        }
         long total = rival.finish();
         return String.format(
                 Locale.ROOT,
@@ -115,29 +114,23 @@ public final class Sender {
                 rival.copiedBytes());
     }
 
-    /** Until the compilers have little left to do, but at most {@link #MOST_WARM_UP} times as long as was asked. */
-    private static void warmUp(long millis) throws InterruptedException {
-        TimeUnit.MILLISECONDS.sleep(millis);
-        CompilationMXBean compilers = ManagementFactory.getCompilationMXBean();
-        long step = Math.max(1, millis / STEPS);
-        int quiet = 0;
-        for (int i = 0; i < STEPS * (MOST_WARM_UP - 1) && quiet < QUIET_STEPS; i++) {
-            long before = compilers.getTotalCompilationTime();
-            TimeUnit.MILLISECONDS.sleep(step);
-            boolean compiled = compilers.getTotalCompilationTime() - before >= step / MOST_COMPILING;
-            quiet = compiled ? 0 : quiet + 1;
-        }
-    }
-
-    /** Everything at one moment: payload bytes, and times in ns, each of its own clock; of all receivers together. */
-    private record Instant(long bytes, long wall, long sender, long receiver, long machine) {
+    /**
+     * Everything at one moment: payload bytes, and times in ns, each of its own clock; of all receivers together. The
+     * compilers' is a part of the sender's.
+     */
+    private record Instant(long bytes, long wall, long sender, long compilers, long receiver, long machine) {
         static Instant now(SendLoop rival, ProcessorClock sender, List<ProcessorClock> receivers) throws IOException {
             long receiving = 0;
             for (ProcessorClock receiver : receivers) {
                 receiving += receiver.nanos();
             }
             return new Instant(
-                    rival.sentBytes(), System.nanoTime(), sender.nanos(), receiving, MachineTime.busyNanos());
+                    rival.sentBytes(),
+                    System.nanoTime(),
+                    sender.nanos(),
+                    CompilerTime.nanos(),
+                    receiving,
+                    MachineTime.busyNanos());
         }
     }
 
