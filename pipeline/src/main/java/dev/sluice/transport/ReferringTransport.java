@@ -11,6 +11,13 @@ import dev.sluice.metrics.SendCounters;
 abstract sealed class ReferringTransport extends SocketTransport
         permits ZerocopyTransport, UringTransport, SpliceTransport {
 
+    /**
+     * What a packet may hold (GSO_LEGACY_MAX_SIZE). By io_uring a send that found room in the last packet of the one before
+     * has none of its own, and is said to be copied whatever became of it (io_link_skb and io_notif_tw_complete of Linux
+     * 6.12). Where nothing is copied, less than this comes between two sends that are said not to be.
+     */
+    private static final int PACKET_BYTES = 64 << 10;
+
     private final Transports.Options options;
     private final long mostUnderWay;
 
@@ -19,6 +26,7 @@ abstract sealed class ReferringTransport extends SocketTransport
 
     private boolean plain;
     private int copiedInARow;
+    private long copiedInARowBytes;
 
     /** @param mostUnderWay bytes that the kernel may refer to before {@link #mayTakeMore} says no */
     ReferringTransport(TcpSocket socket, long mostUnderWay, Transports.Options options, SendCounters counters) {
@@ -62,7 +70,9 @@ abstract sealed class ReferringTransport extends SocketTransport
         counters.notifications.add(1);
         (copied ? counters.copied : counters.byReference).add(bytes);
         copiedInARow = copied ? copiedInARow + sends : 0;
-        if (!plain && options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied()) {
+        copiedInARowBytes = copied ? copiedInARowBytes + bytes : 0;
+        boolean often = options.plainAfterCopied() > 0 && copiedInARow >= options.plainAfterCopied();
+        if (!plain && often && copiedInARowBytes >= PACKET_BYTES) {
             goPlain("the last " + copiedInARow
                     + " sends were copied by the kernel, as its notifications say (loopback, or a route "
                     + "without scatter-gather or checksum offload): plain sends are cheaper there");
