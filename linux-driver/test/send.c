@@ -8,6 +8,7 @@
  * METHOD is how the bytes get to the socket, and when a buffer goes back:
  *	write		send(): at once, the kernel has a copy
  *	zerocopy	MSG_ZEROCOPY: when the kernel has notified every send of it
+ *	buffered	the same with a send buffer that takes them, as the pipeline has one
  *	careless	MSG_ZEROCOPY: at once, which is wrong; the driver holds the buffer
  *			back, or the receiver gets other bytes
  *	uring		io_uring's SEND_ZC from registered buffers, with a send buffer that
@@ -69,7 +70,7 @@ static struct flight *flights;
 static uint32_t *late, late_count;	/* buffers that splice holds back, oldest first */
 static uint32_t buffer_of_id[IDS], next_id, unreaped;
 static uint64_t copied_sends, plain_sends;
-static bool careless;
+static bool careless, buffered;
 
 static struct {
 	int fd;
@@ -224,6 +225,14 @@ static void send_splice(const struct sluice_frame *frame, const uint8_t *data)
 	}
 }
 
+static void grow_send_buffer(void)
+{
+	int bytes = SEND_BUFFER;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+		die("SO_SNDBUFFORCE");
+}
+
 static void ring_open(void)
 {
 	struct io_uring_params params = {
@@ -231,7 +240,6 @@ static void ring_open(void)
 		.cq_entries = RING_ANSWERS,
 	};
 	struct iovec buffers = { memory, info.buffer_bytes * info.buffer_count };
-	int bytes = SEND_BUFFER;
 	size_t size;
 	uint8_t *base;
 
@@ -253,8 +261,7 @@ static void ring_open(void)
 	ring.cqes = (void *)(base + params.cq_off.cqes);
 	if (syscall(__NR_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, &buffers, 1) < 0)
 		die("registering the buffers with io_uring (Linux 6.12 can)");
-	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-		die("SO_SNDBUFFORCE");
+	grow_send_buffer();
 }
 
 /* Hands over what was written, waits for so many answers, and takes all there are. */
@@ -372,12 +379,13 @@ int main(int argc, char **argv)
 	int ends[2], one = 1;
 
 	if (argc != 6 && argc != 8) {
-		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|careless|uring|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
+		fprintf(stderr, "usage: send DEVICE ADDRESS PORT write|zerocopy|buffered|careless|uring|splice MEGABYTES [BUFFER_BYTES BUFFERS]\n");
 		return 64;
 	}
 	if (!strcmp(argv[4], "write"))
 		transfer = send_write;
-	else if (!strcmp(argv[4], "zerocopy") || (careless = !strcmp(argv[4], "careless")))
+	else if (!strcmp(argv[4], "zerocopy") || (buffered = !strcmp(argv[4], "buffered")) ||
+		 (careless = !strcmp(argv[4], "careless")))
 		transfer = send_zerocopy;
 	else if (!strcmp(argv[4], "uring"))
 		transfer = send_uring;
@@ -401,6 +409,8 @@ int main(int argc, char **argv)
 	sock = connect_to(argv[2], atoi(argv[3]));
 	if (transfer == send_zerocopy && setsockopt(sock, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
 		die("SO_ZEROCOPY");
+	if (buffered)
+		grow_send_buffer();
 	if (transfer == send_uring)
 		ring_open();
 	if (pipe2(ends, O_CLOEXEC) || fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
