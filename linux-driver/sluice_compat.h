@@ -18,7 +18,7 @@ static inline int sluice_folio_mapcount(struct folio *folio)
 #else
 	/*
 	 * folio_mapcount() is there, and not exported. page_mapcount() asks for each page
-	 * whether it belongs to hugetlbfs, which took a quarter of what sending it does.
+	 * whether it belongs to hugetlbfs, an eighth of all that MSG_ZEROCOPY took.
 	 */
 	long i, pages = folio_nr_pages(folio);
 	long mapcount = folio_test_large(folio) ? pages * folio_entire_mapcount(folio) : 0;
