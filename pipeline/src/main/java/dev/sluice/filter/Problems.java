@@ -22,7 +22,7 @@ import java.util.regex.Pattern;
 public final class Problems {
 
     private static final int MOST_CHARACTERS = 2000;
-    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cntrl}\\x{2028}\\x{2029}]");
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cntrl}\\p{Cs}\\x{2028}\\x{2029}]");
 
     private final List<Problem> found = new ArrayList<>();
 

@@ -254,7 +254,7 @@ public final class Settings {
         }
         try {
             return reader.apply(ConfigFactory.empty().withValue("v", value));
-        } catch (ConfigException e) {
+        } catch (ConfigException | StringIndexOutOfBoundsException e) { // half a surrogate pair: Config trims before it
             problem(key, "is " + value.render(ConfigRenderOptions.concise()) + ", which is not " + expected);
             return otherwise;
         }

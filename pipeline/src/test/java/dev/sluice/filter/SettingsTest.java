@@ -50,6 +50,17 @@ final class SettingsTest {
         assertThat(texts()).hasSize(1).first().asString().startsWith("sinks.daq.v is ");
     }
 
+    /** Half a surrogate pair, which Typesafe Config looks for the other half of, before the text. */
+    @Test
+    void halfACharacterIsAProblemToo() {
+        assertThat(settings("v = \"\\udc00\"").bytes("v", 5)).isEqualTo(5);
+        assertThat(settings("v = \"\\udc00\"").duration("v", Duration.ofSeconds(1)))
+                .isEqualTo(Duration.ofSeconds(1));
+        assertThat(texts())
+                .hasSize(2)
+                .allSatisfy(text -> assertThat(text).startsWith("sinks.daq.v is \"\\udc00\", which is not a "));
+    }
+
     @Test
     void aSizeOutOfRangeIsAProblemThatNamesTheRange() {
         assertThat(settings("v = 4").bytes("v", 5)).isEqualTo(5);
