@@ -15,6 +15,7 @@ final class Rivals {
     private static final String WRITE = "c-write";
     private static final String ZEROCOPY = "c-zerocopy";
     private static final String SENDFILE = "c-sendfile";
+    private static final String SPLICE = "c-splice";
     private static final String URING = "c-uring";
 
     private Rivals() {}
@@ -41,7 +42,7 @@ final class Rivals {
             new SluiceTransport(
                     "splice",
                     Kind.BY_REFERENCE,
-                    SENDFILE,
+                    SPLICE,
                     List.of("sluice"),
                     "delivery = resume, zerocopy-threshold = 0"));
 
@@ -50,7 +51,7 @@ final class Rivals {
                 new Rival(WRITE, Kind.COPYING, WRITE, Runtime.C, List.of("send_write")),
                 new Rival(ZEROCOPY, Kind.BY_REFERENCE, ZEROCOPY, Runtime.C, List.of("send_zerocopy")),
                 new Rival(SENDFILE, Kind.BY_REFERENCE, SENDFILE, Runtime.C, List.of("send_file")),
-                new Rival("c-splice", Kind.BY_REFERENCE, SENDFILE, Runtime.C, List.of("send_splice")),
+                new Rival(SPLICE, Kind.BY_REFERENCE, SPLICE, Runtime.C, List.of("send_splice")),
                 new Rival(URING, Kind.BY_REFERENCE, URING, Runtime.C, List.of("send_uring")),
                 jvm("java-nio", Kind.COPYING, WRITE),
                 jvm("java-transfer-to", Kind.BY_REFERENCE, SENDFILE),
