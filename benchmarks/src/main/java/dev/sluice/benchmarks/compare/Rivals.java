@@ -13,6 +13,7 @@ import java.util.Locale;
 final class Rivals {
 
     private static final String WRITE = "c-write";
+    private static final String WRITEV = "c-writev";
     private static final String ZEROCOPY = "c-zerocopy";
     private static final String SENDFILE = "c-sendfile";
     private static final String SPLICE = "c-splice";
@@ -36,7 +37,7 @@ final class Rivals {
     private static final String STAYS = "zerocopy-threshold = 0, plain-after-copied = 0";
 
     private static final List<SluiceTransport> SLUICE = List.of(
-            new SluiceTransport("copy", Kind.COPYING, WRITE, BOTH, ""),
+            new SluiceTransport("copy", Kind.COPYING, WRITEV, BOTH, ""),
             new SluiceTransport("zerocopy", Kind.BY_REFERENCE, ZEROCOPY, BOTH, STAYS),
             new SluiceTransport("uring", Kind.BY_REFERENCE, URING, BOTH, STAYS),
             new SluiceTransport(
@@ -49,6 +50,7 @@ final class Rivals {
     static List<Rival> all() {
         List<Rival> rivals = new ArrayList<>(List.of(
                 new Rival(WRITE, Kind.COPYING, WRITE, Runtime.C, List.of("send_write")),
+                new Rival(WRITEV, Kind.COPYING, WRITEV, Runtime.C, List.of("send_writev")),
                 new Rival(ZEROCOPY, Kind.BY_REFERENCE, ZEROCOPY, Runtime.C, List.of("send_zerocopy")),
                 new Rival(SENDFILE, Kind.BY_REFERENCE, SENDFILE, Runtime.C, List.of("send_file")),
                 new Rival(SPLICE, Kind.BY_REFERENCE, SPLICE, Runtime.C, List.of("send_splice")),
@@ -56,7 +58,7 @@ final class Rivals {
                 jvm("java-nio", Kind.COPYING, WRITE),
                 jvm("java-transfer-to", Kind.BY_REFERENCE, SENDFILE),
                 jvm("pekko-tcp", Kind.COPYING, WRITE),
-                jvm("netty-epoll", Kind.COPYING, WRITE),
+                jvm("netty-epoll", Kind.COPYING, WRITEV),
                 jvm("netty-io-uring", Kind.BY_REFERENCE, URING),
                 new Rival("iperf3", Kind.COPYING, WRITE, Runtime.IPERF, List.of()),
                 new Rival("iperf3-Z", Kind.BY_REFERENCE, SENDFILE, Runtime.IPERF, List.of("-Z"))));
