@@ -21,6 +21,7 @@ int main(int argc, char **argv)
 	int pipes[2];
 
 	sender_open(&sender, argc, argv);
+	sender_make_room(&sender, 1);
 	if (pipe2(pipes, O_CLOEXEC) || fcntl(pipes[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
 		sender_failed("pipe");
 	while (sender_goes_on(&sender, sent)) {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 enum {
+	CHARGE_REGISTERED = 16,	/* of a byte to the send buffer, as in dev.sluice.transport.Transports */
 	SUBMISSIONS = 8,	/* one is in use at a time */
 	COMPLETIONS = 4096,	/* more than two for each part of each buffer of a ring of 64 */
 };
@@ -184,6 +185,7 @@ int main(int argc, char **argv)
 	uint64_t sent = 0;
 
 	sender_open(sender, argc, argv);
+	sender_make_room(sender, CHARGE_REGISTERED);
 	uring.pending = calloc(sender->buffers, sizeof(*uring.pending));
 	uring.notified_bytes = calloc(sender->buffers, sizeof(*uring.notified_bytes));
 	if (!uring.pending || !uring.notified_bytes)

@@ -19,6 +19,8 @@
 /* Sends that can be outstanding: a power of two, so that ids may wrap. */
 enum { IDS = 1 << 16 };
 
+enum { CHARGE = 2 };	/* of a byte to the send buffer, as in dev.sluice.transport.Transports */
+
 struct zerocopy {
 	struct sender sender;
 	unsigned int *pending;	/* sends by buffer that were not notified */
@@ -120,6 +122,7 @@ int main(int argc, char **argv)
 	int on = 1;
 
 	sender_open(sender, argc, argv);
+	sender_make_room(sender, CHARGE);
 	zerocopy.pending = calloc(sender->buffers, sizeof(*zerocopy.pending));
 	if (!zerocopy.pending)
 		sender_failed("calloc");

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,13 @@
 
 #define NS_PER_S 1000000000ull
 #define NS_PER_MS 1000000ull
+
+/* As dev.sluice.transport.Transports. */
+enum {
+	MOST_WAITING_BYTES = 4 << 20,
+	LEAST_WAITING_BYTES = 512 << 10,
+	WAITING_PART = 4,	/* of the ring */
+};
 
 void sender_failed(const char *what)
 {
@@ -131,6 +139,20 @@ void sender_open(struct sender *sender, int argc, char **argv)
 	map_ring(sender, argv[3]);
 	connect_to(sender, (uint16_t)number(argv[1], "PORT"));
 	sender->until = now(CLOCK_MONOTONIC) + sender->warm_up_ns;
+}
+
+void sender_make_room(const struct sender *sender, int charge)
+{
+	size_t part = sender->buffers * sender->frame_bytes / WAITING_PART;
+	int waiting = part < MOST_WAITING_BYTES ? (int)part : MOST_WAITING_BYTES;
+	int half = waiting * charge / 2;	/* the kernel doubles it */
+	int not_sent = 2 * waiting;
+
+	if (waiting < LEAST_WAITING_BYTES ||
+	    setsockopt(sender->socket, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof(half)))
+		return;
+	if (setsockopt(sender->socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof(not_sent)))
+		sender_failed("TCP_NOTSENT_LOWAT");
 }
 
 unsigned char *sender_buffer(const struct sender *sender, unsigned int buffer)

@@ -53,6 +53,13 @@ struct sender {
 /* Connects to the receiver on 127.0.0.1 and maps the ring. Ends the process if it cannot. */
 void sender_open(struct sender *sender, int argc, char **argv);
 
+/*
+ * Makes the room in the send buffer that Sluice makes for what goes by reference: as many
+ * bytes as may wait, each charged to it so many times at most. Where that is not allowed,
+ * the kernel tunes it, as it does for Sluice.
+ */
+void sender_make_room(const struct sender *sender, int charge);
+
 /* The buffer of this number. */
 unsigned char *sender_buffer(const struct sender *sender, unsigned int buffer);
 
