@@ -425,10 +425,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
         /** For a frame, an acknowledgement or a connection. */
         private void waitForMore() throws IOException {
             arm(0); // completions, and the loss of the connection, are reported as errors
-            // Without a flush: the acquire that answers a pull makes one, for all that is released by then.
-            if (!mayTakeFrame() || !askForFrame()) {
-                SinkStream.flush(streams);
+            if (mayTakeFrame()) {
+                askForFrame();
             }
+            SinkStream.flush(streams); // behind a fan-in or a fan-out a pull need not reach who acquires
         }
 
         private boolean mayTakeFrame() {
@@ -438,13 +438,10 @@ public final class SendStage extends AbstractGraphStageWithMaterializedValue<Sin
                     && !(keepsSome && outbox.holdsMoreThanAQuarter());
         }
 
-        /** False if one is awaited already. */
-        private boolean askForFrame() {
-            boolean asks = !hasBeenPulled(in);
-            if (asks) {
+        private void askForFrame() {
+            if (!hasBeenPulled(in)) {
                 pull(in);
             }
-            return asks;
         }
 
         private void arm(int interest) throws IOException {
