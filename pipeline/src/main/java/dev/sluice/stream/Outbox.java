@@ -541,7 +541,11 @@ public final class Outbox {
      */
     public void abandon() {
         goOn();
-        if (unacknowledgedFrames() > 0) {
+        boolean read = unacknowledgedFrames() > 0;
+        for (int slot = 0; slot < held.length; slot++) {
+            read |= references[slot] > 0 || untold[slot]; // also of a frame that is only begun
+        }
+        if (read) {
             STILL_READ.add(headerMemory);
         }
         for (FrameQueue queue : queues) {
