@@ -80,13 +80,11 @@ final class BenchCommand implements Callable<Integer> {
         LinkBench.Settings settings = new LinkBench.Settings(frameBytes, rounds, Duration.ofSeconds(seconds));
         PrintWriter err = spec.commandLine().getErr();
         try (LinkBench bench = LinkBench.connect(new InetSocketAddress(address.host(), address.port()), settings)) {
-            String auto = bench.auto();
-            print(
-                    bench.run(line -> {
-                        err.println(line);
-                        err.flush();
-                    }),
-                    auto);
+            List<LinkBench.Row> rows = bench.run(line -> {
+                err.println(line);
+                err.flush();
+            });
+            print(rows, bench.auto());
             return 0;
         } catch (ConnectionLostException e) {
             throw new IOException(

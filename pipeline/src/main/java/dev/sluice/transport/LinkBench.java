@@ -8,6 +8,7 @@ import dev.sluice.linux.SharedMemory;
 import dev.sluice.linux.TcpSocket;
 import dev.sluice.metrics.SendCounters;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.net.InetSocketAddress;
@@ -19,7 +20,7 @@ import java.util.function.Consumer;
 
 /**
  * What each transport does on the way to a receiver: over one connection, which anything that reads will do for, one after
- * the other and in several rounds. It sends the buffers of a ring that nobody writes to, each again when the transport says
+ * the other, each in several rounds. It sends the buffers of a ring that nobody writes to, each again when the transport says
  * that it is free. One thread.
  */
 public final class LinkBench implements AutoCloseable {
@@ -48,8 +49,9 @@ public final class LinkBench implements AutoCloseable {
             double referredShare,
             String problem) {}
 
+    /** In this order, since each makes the send buffer larger than the one before, and none makes it smaller. */
     private static final List<TransportChoice> MEASURED =
-            List.of(TransportChoice.COPY, TransportChoice.ZEROCOPY, TransportChoice.URING, TransportChoice.SPLICE);
+            List.of(TransportChoice.COPY, TransportChoice.SPLICE, TransportChoice.ZEROCOPY, TransportChoice.URING);
 
     private static final int RING_BYTES = 32 << 20;
     private static final int LEAST_BUFFERS = 4;
@@ -70,7 +72,8 @@ public final class LinkBench implements AutoCloseable {
         Candidate(TransportChoice choice, TcpSocket socket, SharedMemory memory) {
             this.choice = choice;
             Transports.Options always = Transports.Options.always(choice);
-            transports = new Transports(always, List.of(memory.segment()), List.of(memory.segment()), counters);
+            List<MemorySegment> all = List.of(memory.segment());
+            transports = new Transports(always, new Transports.Memory(all, all, true), counters);
             transport = (SocketTransport) transports.forFrames(transports.open(socket, null));
         }
 
@@ -127,10 +130,11 @@ public final class LinkBench implements AutoCloseable {
         }
     }
 
-    /** What {@code auto} would take here, and why. */
+    /** What {@code auto} would take here, and why; asked last, since it may make the send buffer larger. */
     public String auto() {
         Transports.Options auto = Transports.Options.always(TransportChoice.AUTO);
-        try (Transports transports = new Transports(auto, List.of(memory.segment()), List.of(), new SendCounters())) {
+        Transports.Memory all = new Transports.Memory(List.of(memory.segment()), List.of(), true);
+        try (Transports transports = new Transports(auto, all, new SendCounters())) {
             return transports.wouldTake(socket);
         }
     }
@@ -143,17 +147,14 @@ public final class LinkBench implements AutoCloseable {
      */
     public List<Row> run(Consumer<String> progress) throws IOException {
         for (TransportChoice choice : MEASURED) {
-            candidates.add(new Candidate(choice, socket, memory));
-        }
-        for (int round = 0; round <= settings.rounds(); round++) { // the first warms up
-            for (Candidate candidate : candidates) {
-                if (!candidate.isOther()) {
-                    progress.accept((round == 0 ? "warming up: " : "round " + round + " of " + settings.rounds() + ": ")
-                            + candidate.choice.word());
-                    double[] figures = send(candidate);
-                    if (round > 0) {
-                        candidate.rounds.add(figures);
-                    }
+            Candidate candidate = new Candidate(choice, socket, memory);
+            candidates.add(candidate);
+            for (int round = 0; round <= settings.rounds() && !candidate.isOther(); round++) { // the first warms up
+                progress.accept((round == 0 ? "warming up: " : "round " + round + " of " + settings.rounds() + ": ")
+                        + choice.word());
+                double[] figures = send(candidate);
+                if (round > 0) {
+                    candidate.rounds.add(figures);
                 }
             }
         }
