@@ -158,6 +158,7 @@ void sluice_dma_stop(struct sluice_device *sluice);
 extern const u32 sluice_memory_capabilities;
 int sluice_memory_alloc(struct sluice_device *sluice);
 void sluice_memory_free(struct sluice_device *sluice);
+u32 sluice_memory_registers(struct sluice_device *sluice);
 bool sluice_memory_in_use(struct sluice_buffer *buffer);
 bool sluice_memory_pinned(struct sluice_buffer *buffer);
 int sluice_memory_zero(struct sluice_buffer *buffer);

@@ -20,9 +20,9 @@ static inline int sluice_folio_mapcount(struct folio *folio)
 	 * folio_mapcount() is there, and not exported. page_mapcount() asks for each page
 	 * whether it belongs to hugetlbfs, an eighth of all that MSG_ZEROCOPY took.
 	 */
-	long i, pages = folio_nr_pages(folio);
-	long mapcount = folio_test_large(folio) ? pages * folio_entire_mapcount(folio) : 0;
+	long i, pages = folio_nr_pages(folio), mapcount = 0;
 
+	/* None is mapped as a whole: vm_insert_page() maps page by page. */
 	for (i = 0; i < pages; i++)
 		mapcount += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
 	return mapcount;

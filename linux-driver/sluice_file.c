@@ -272,7 +272,7 @@ static void sluice_info(struct sluice_device *sluice, struct sluice_info *info)
 	*info = (struct sluice_info) {
 		.abi = SLUICE_ABI,
 		.state = sluice->ring.running ? SLUICE_RUNNING : SLUICE_STOPPED,
-		.capabilities = sluice->capabilities,
+		.capabilities = sluice->capabilities | sluice_memory_registers(sluice),
 		.buffer_count = sluice->config.buffer_count,
 		.buffer_bytes = sluice->config.buffer_bytes,
 		.clock = sluice->config.clock,

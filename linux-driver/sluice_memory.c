@@ -261,6 +261,23 @@ bool sluice_memory_in_use(struct sluice_buffer *buffer)
 	return false;
 }
 
+/* SLUICE_CAP_REGISTER if no page is single, where sluice_folio_pins() sees none; or 0. */
+u32 sluice_memory_registers(struct sluice_device *sluice)
+{
+	unsigned long i, count;
+	u32 capability = 0;
+
+	mutex_lock(&sluice->memory_lock);
+	if (sluice->buffers) {
+		count = sluice_memory_pages_each(sluice) * sluice->config.buffer_count;
+		for (i = 0; i < count && PageCompound(sluice->pages[i]);)
+			i += compound_nr(sluice->pages[i]);
+		capability = i == count ? SLUICE_CAP_REGISTER : 0;
+	}
+	mutex_unlock(&sluice->memory_lock);
+	return capability;
+}
+
 /* Whether any of its pages is pinned, by whomever. */
 bool sluice_memory_pinned(struct sluice_buffer *buffer)
 {

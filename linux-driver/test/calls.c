@@ -31,6 +31,20 @@ TEST(info_describes_the_device)
 	EXPECT_ERRNO(ioctl(ring.fd, SLUICE_COUNTS, bad_address), EFAULT);
 }
 
+TEST(buffers_of_compounds_alone_can_be_registered)
+{
+	struct sluice_config config = configuration(252 * 1024, 2);
+	struct ring ring = open_ring(MIB, 2);
+	int fd = ring.fd;
+
+	EXPECT(info_of(fd).capabilities & SLUICE_CAP_REGISTER);
+	munmap(ring.memory, 2 * MIB);
+	REQUIRE(ioctl(fd, SLUICE_CONFIGURE, &config) == 0);
+	EXPECT(!(info_of(fd).capabilities & SLUICE_CAP_REGISTER));
+	ring = map_ring(fd);
+	EXPECT(!(info_of(fd).capabilities & SLUICE_CAP_REGISTER)); /* 63 pages: one is single */
+}
+
 TEST(second_opener_gets_busy)
 {
 	struct ring ring = open_ring(MIB, 2);

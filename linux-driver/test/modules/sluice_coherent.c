@@ -15,6 +15,11 @@
 
 const u32 sluice_memory_capabilities;
 
+u32 sluice_memory_registers(struct sluice_device *sluice)
+{
+	return 0;
+}
+
 static void *coherent_memory;
 static dma_addr_t coherent_address;
 

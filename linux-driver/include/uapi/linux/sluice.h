@@ -31,6 +31,11 @@
 #define SLUICE_CAP_PAGES	(1U << 0) /* the mapping can be sent by reference */
 #define SLUICE_CAP_LOSS		(1U << 1) /* the DMA engine tells what was lost */
 #define SLUICE_CAP_RESIDUE	(1U << 2) /* the DMA engine can end a transfer early */
+/*
+ * The buffers that there are now, if any, can be released while they are registered
+ * with io_uring: pins are told from references, as they are not in a single page.
+ */
+#define SLUICE_CAP_REGISTER	(1U << 3)
 
 /* sluice_info.state */
 #define SLUICE_STOPPED		0
