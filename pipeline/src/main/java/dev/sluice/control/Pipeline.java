@@ -34,7 +34,6 @@ import dev.sluice.transport.RotatingFile;
 import dev.sluice.transport.Transports;
 import dev.sluice.wire.Session;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -162,13 +161,8 @@ final class Pipeline {
         }
 
         /** What its connections are sent over: also those of an actor that takes the place of one that died. */
-        Transports transports(
-                Transports.Options options,
-                List<MemorySegment> memory,
-                List<MemorySegment> releasable,
-                SinkCounters counted) {
-            Transports made =
-                    transports == null ? new Transports(options, memory, releasable, counted.send) : transports;
+        Transports transports(Transports.Options options, Transports.Memory memory, SinkCounters counted) {
+            Transports made = transports == null ? new Transports(options, memory, counted.send) : transports;
             transports = made;
             return made;
         }
@@ -213,6 +207,9 @@ final class Pipeline {
             }
         }
     }
+
+    /** What makes connections pins all memory once, and may measure: that takes a while. */
+    private static final DispatcherSelector MAY_BLOCK = DispatcherSelector.blocking();
 
     private static final Logger LOG = LoggerFactory.getLogger(Pipeline.class);
 
@@ -615,13 +612,15 @@ final class Pipeline {
             case Topology.TcpSink tcp ->
                 open.connector = watched(context.spawn(
                         Connector.create(tcp, open.streams, reactor(), transports(open, tcp, counted), counted),
-                        nextName()));
+                        nextName(),
+                        MAY_BLOCK));
             case Topology.ListenSink listen -> {
                 TcpSocket socket = open(listening, listen.name());
                 open.listener = watched(context.spawn(
                         Listener.create(
                                 listen, open.streams, socket, reactor(), transports(open, listen, counted), counted),
-                        nextName()));
+                        nextName(),
+                        MAY_BLOCK));
                 listening.remove(listen.name());
             }
             case Topology.FileSink file -> {}
@@ -636,14 +635,14 @@ final class Pipeline {
                 .distinct()
                 .map(source -> open(sources, source).device())
                 .toList();
-        return open.transports(
-                sink.transport(),
+        Transports.Memory memory = new Transports.Memory(
                 devices.stream().map(BufferDevice::memory).toList(),
                 devices.stream()
                         .filter(BufferDevice::releasesEarly)
                         .map(BufferDevice::memory)
                         .toList(),
-                counted);
+                devices.stream().allMatch(BufferDevice::isRegistrable));
+        return open.transports(sink.transport(), memory, counted);
     }
 
     private String nextName() {

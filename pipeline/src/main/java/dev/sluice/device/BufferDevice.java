@@ -30,6 +30,11 @@ public interface BufferDevice extends AutoCloseable {
         return false;
     }
 
+    /** Whether a buffer that is registered with io_uring can be armed again: whoever fills it can tell that from its use. */
+    default boolean isRegistrable() {
+        return true;
+    }
+
     /** A descriptor that polls as readable while {@link #acquire} has something to say, once it said 0. */
     int readyFd();
 

@@ -51,6 +51,7 @@ public final class DriverDevice implements BufferDevice {
     private final Settings settings;
     private final int fd;
     private final boolean tellsLoss;
+    private final boolean registrable;
     private final long ring;
     private final SharedMemory mapping;
     private final long firstPosition;
@@ -68,12 +69,13 @@ public final class DriverDevice implements BufferDevice {
     private DeviceCounts counts;
     private boolean closed;
 
-    private DriverDevice(String name, Settings settings, int fd, boolean tellsLoss, long ring, SharedMemory mapping)
+    private DriverDevice(String name, Settings settings, int fd, int capabilities, long ring, SharedMemory mapping)
             throws IOException {
         this.name = name;
         this.settings = settings;
         this.fd = fd;
-        this.tellsLoss = tellsLoss;
+        tellsLoss = (capabilities & Constants.SLUICE_CAP_LOSS) != 0;
+        registrable = (capabilities & Constants.SLUICE_CAP_REGISTER) != 0;
         this.ring = ring;
         this.mapping = mapping;
         frames = SluiceFrame.allocateArray(Arena.ofAuto(), settings.buffers());
@@ -97,8 +99,7 @@ public final class DriverDevice implements BufferDevice {
         SharedMemory mapping = null;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = info(path, fd, arena);
-            int capabilities = SluiceInfo.capabilities(info);
-            if ((capabilities & Constants.SLUICE_CAP_PAGES) == 0) {
+            if ((SluiceInfo.capabilities(info) & Constants.SLUICE_CAP_PAGES) == 0) {
                 LOG.warn(
                         "{} has memory that the network cannot send by reference, as its driver says: it will be copied",
                         path);
@@ -109,13 +110,8 @@ public final class DriverDevice implements BufferDevice {
                 goOn(settings, fd, info, arena);
             }
             mapping = map(settings, fd);
-            return new DriverDevice(
-                    name,
-                    settings,
-                    fd,
-                    (capabilities & Constants.SLUICE_CAP_LOSS) != 0,
-                    SluiceInfo.ring(info),
-                    mapping);
+            int capabilities = SluiceInfo.capabilities(info(path, fd, arena)); // of the buffers that there are now
+            return new DriverDevice(name, settings, fd, capabilities, SluiceInfo.ring(info), mapping);
         } catch (IOException | RuntimeException e) {
             if (mapping != null) {
                 mapping.close();
@@ -240,6 +236,11 @@ public final class DriverDevice implements BufferDevice {
     @Override
     public boolean releasesEarly() {
         return true; // it keeps what is referred to in quarantine
+    }
+
+    @Override
+    public boolean isRegistrable() {
+        return registrable;
     }
 
     @Override

@@ -94,6 +94,7 @@ public final class Constants {
     public static final int SLUICE_CAP_PAGES = 0x1;
     public static final int SLUICE_CAP_LOSS = 0x2;
     public static final int SLUICE_CAP_RESIDUE = 0x4;
+    public static final int SLUICE_CAP_REGISTER = 0x8;
     public static final int SLUICE_STOPPED = 0;
     public static final int SLUICE_RUNNING = 1;
     public static final int SLUICE_KEEP = 0x1;

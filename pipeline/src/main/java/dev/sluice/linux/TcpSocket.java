@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.net.Inet6Address;
@@ -12,6 +13,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * the kernel after {@link #close}, so nothing may be called then. One thread at a time.
  */
 public final class TcpSocket implements AutoCloseable {
+
+    private static final Path LARGEST_SEND_BUFFER = Path.of("/proc/sys/net/core/wmem_max");
 
     /** Room for two pieces of ancillary data: the error with its address, and one nobody asked for. */
     private static final int CONTROL_BYTES = 256;
@@ -134,14 +139,23 @@ public final class TcpSocket implements AutoCloseable {
 
     /**
      * Sets the size of the send buffer, which the kernel doubles and does not tune itself from then on; beyond
-     * net.core.wmem_max with CAP_NET_ADMIN only.
+     * net.core.wmem_max with CAP_NET_ADMIN only (man 7 socket).
      *
      * @param atMost whether as much of it as is allowed will do; else nothing is changed where all of it is not
      * @return whether it was set
      */
     public boolean sendBuffer(int bytes, boolean atMost) {
         return Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUFFORCE, bytes) == 0
-                || (atMost && Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUF, bytes) == 0);
+                || ((atMost || bytes <= largestSendBuffer())
+                        && Libc.setsockopt(fd, Constants.SOL_SOCKET, Constants.SO_SNDBUF, bytes) == 0);
+    }
+
+    private static long largestSendBuffer() {
+        try {
+            return Long.parseLong(Files.readString(LARGEST_SEND_BUFFER).strip());
+        } catch (IOException | NumberFormatException e) {
+            return 0; // not to be seen from here, as in some containers
+        }
     }
 
     /** Bytes that the send buffer has as the kernel counts them, twice what was set; or the negated errno. */

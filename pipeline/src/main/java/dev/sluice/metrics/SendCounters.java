@@ -19,17 +19,20 @@ public final class SendCounters {
     /** Bytes of ordinary sends, which copy. */
     public final Counter plain = new Counter();
 
-    /** Notification ranges read from the error queue. */
+    /** Notification ranges read from the error queue, or notifications of io_uring. */
     public final Counter notifications = new Counter();
 
-    /** Sends refused with ENOBUFS: the socket's optmem or the memlock limit is used up by outstanding sends. */
+    /**
+     * Sends that the kernel had no memory for (ENOBUFS, ENOMEM): the socket's optmem or the memlock limit is used up by
+     * outstanding sends; or operations that io_uring took no more of (EAGAIN, EBUSY).
+     */
     public final Counter noBuffers = new Counter();
 
     private volatile String plainReason = "";
     private volatile String transport = "";
     private volatile String transportReason = "";
 
-    /** What frames are sent over now: {@code uring}, {@code zerocopy} or {@code copy}; empty before a connection. */
+    /** What frames are sent over now: {@code uring}, {@code zerocopy}, {@code splice}, {@code copy} or {@code tls}; empty before a connection. */
     public String transport() {
         return transport;
     }

@@ -128,6 +128,9 @@ final class Rings implements AutoCloseable {
         if (!uring.supports(Constants.IORING_OP_SEND_ZC)) {
             return "this kernel's io_uring cannot send by reference (Linux 6.0 and later can)";
         }
+        if (!KernelRelease.running().isAtLeast(6, 2)) { // IORING_SEND_ZC_REPORT_USAGE, which has no probe
+            return "this kernel's io_uring does not say what it copied (Linux 6.2 and later do)";
+        }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment iovecs = Iovec.allocateArray(arena, stretches.size());
             for (int i = 0; i < stretches.size(); i++) {
@@ -149,14 +152,17 @@ final class Rings implements AutoCloseable {
     }
 
     /** What was learned only by trying: there is none from now on. */
-    synchronized void refuse(String reason) {
-        refusal = reason;
+    void refuse(String reason) {
+        synchronized (this) {
+            refusal = reason;
+        }
+        closeIdle();
     }
 
     /** A connection is done with it, and nothing is under way there. */
     void giveBack(Ring ring) {
         synchronized (this) {
-            if (!closed) {
+            if (!closed && refusal == null) {
                 idle.add(ring);
                 return;
             }
@@ -166,9 +172,15 @@ final class Rings implements AutoCloseable {
 
     @Override
     public void close() {
-        List<Ring> all;
         synchronized (this) {
             closed = true;
+        }
+        closeIdle();
+    }
+
+    private void closeIdle() {
+        List<Ring> all;
+        synchronized (this) {
             all = List.copyOf(idle);
             idle.clear();
         }

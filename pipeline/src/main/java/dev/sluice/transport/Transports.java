@@ -11,8 +11,9 @@ import java.net.InetAddress;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Objects;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,6 +56,15 @@ public final class Transports implements AutoCloseable {
         }
     }
 
+    /**
+     * Where frames lie; unmapped only after the transports are closed.
+     *
+     * @param all of it
+     * @param releasable the part of it that may be released while the network still refers to it
+     * @param registrable whether what is registered with io_uring can be released at all
+     */
+    public record Memory(List<MemorySegment> all, List<MemorySegment> releasable, boolean registrable) {}
+
     private static final Logger LOG = LoggerFactory.getLogger(Transports.class);
 
     private static final Options ALWAYS = Options.always(TransportChoice.AUTO);
@@ -82,14 +92,10 @@ public final class Transports implements AutoCloseable {
 
     private static final int JOINING_MINOR = 10;
 
-    private static final Pattern RELEASE = Pattern.compile("([0-9]{1,4})(?:\\.([0-9]{1,4}))?");
-
     private final Options options;
     private final SendCounters counters;
     private final Rings rings;
-    private final List<MemorySegment> memory;
-
-    private final List<MemorySegment> releasable;
+    private final Memory memory;
 
     /** By kind: from how many bytes on sends go by reference. */
     private final Map<TransportChoice, Long> thresholds = new EnumMap<>(TransportChoice.class);
@@ -97,17 +103,18 @@ public final class Transports implements AutoCloseable {
     /**
      * For connections that send from some memory.
      *
-     * @param memory that frames lie in; unmapped only after this is closed
-     * @param releasable the part of it that may be released while the network still refers to it
      * @param counters of the sink; they outlive the connections
      */
-    public Transports(
-            Options options, List<MemorySegment> memory, List<MemorySegment> releasable, SendCounters counters) {
+    public Transports(Options options, Memory memory, SendCounters counters) {
         this.options = options;
         this.counters = counters;
         this.memory = memory;
-        this.releasable = releasable;
-        rings = new Rings(memory);
+        rings = new Rings(memory.all());
+        if (!memory.registrable()) {
+            rings.refuse("the driver's buffers have single pages, and once these are registered it cannot tell whether"
+                    + " they are in use (a buffer-size of an even number of pages has none where memory is not"
+                    + " fragmented)");
+        }
     }
 
     /**
@@ -151,25 +158,58 @@ public final class Transports implements AutoCloseable {
     }
 
     /** What {@code auto} takes. */
-    private record Best(TransportChoice choice, String reason) {}
+    record Best(TransportChoice choice, String reason) {
+
+        /**
+         * @param local whether the receiver is on this machine
+         * @param noRing why there is no ring, or empty
+         * @param room whether the send buffer holds what registered buffers are charged for
+         */
+        static Best of(boolean local, KernelRelease kernel, Supplier<String> noRing, BooleanSupplier room) {
+            if (local) {
+                return new Best(
+                        TransportChoice.COPY,
+                        "the receiver is on this machine, where the kernel copies whatever it is asked");
+            }
+            if (!kernel.isAtLeast(JOINING_MAJOR, JOINING_MINOR)) {
+                return new Best(
+                        TransportChoice.ZEROCOPY,
+                        "since this kernel notifies of each send by io_uring alone (Linux 6.10 and later join them)");
+            }
+            String lacking = noRing.get();
+            if (!lacking.isEmpty()) {
+                return new Best(TransportChoice.ZEROCOPY, "since there is no uring: " + lacking);
+            }
+            if (!room.getAsBoolean()) {
+                return new Best(
+                        TransportChoice.ZEROCOPY,
+                        "since uring is slower in a send buffer as small as this process may have (CAP_NET_ADMIN or"
+                                + " net.core.wmem_max allows a larger one)");
+            }
+            return new Best(TransportChoice.URING, "since this kernel can, and joins the notifications");
+        }
+    }
 
     private Best best(TcpSocket socket) {
-        if (isOfThisMachine(socket)) {
-            return new Best(
-                    TransportChoice.COPY,
-                    "the receiver is on this machine, where the kernel copies whatever it is asked");
-        }
-        if (!joinsNotifications(System.getProperty("os.version", ""))) {
-            return new Best(
-                    TransportChoice.ZEROCOPY,
-                    "since this kernel notifies of each send by io_uring alone (Linux 6.10 and later join them)");
-        }
+        return Best.of(
+                isOfThisMachine(socket),
+                KernelRelease.running(),
+                this::lackingForARing,
+                () -> hasRoomForRegistered(socket));
+    }
+
+    private String lackingForARing() {
         try {
             rings.giveBack(rings.take());
-            return new Best(TransportChoice.URING, "since this kernel can, and joins the notifications");
+            return "";
         } catch (Rings.UnavailableException e) {
-            return new Best(TransportChoice.ZEROCOPY, "since there is no uring: " + e.getMessage());
+            return Objects.requireNonNull(e.getMessage());
         }
+    }
+
+    /** What the user wrote for the send buffer is the user's to know. */
+    private boolean hasRoomForRegistered(TcpSocket socket) {
+        return !choosesSendBuffer() || growSendBuffer(socket, CHARGE_REGISTERED) != Long.MAX_VALUE;
     }
 
     /** What {@code auto} would take for a connection, and why, as a part of a sentence. */
@@ -185,17 +225,6 @@ public final class Transports implements AutoCloseable {
             case ZEROCOPY -> zerocopy(opened, best.reason());
             default -> copy(opened, best.reason(), "");
         };
-    }
-
-    /** @param release of the kernel, such as 6.12.9-arm64 */
-    static boolean joinsNotifications(String release) {
-        Matcher numbers = RELEASE.matcher(release);
-        if (!numbers.lookingAt()) {
-            return false; // the safe guess
-        }
-        int major = Integer.parseInt(numbers.group(1));
-        int minor = numbers.group(2) == null ? 0 : Integer.parseInt(numbers.group(2));
-        return major > JOINING_MAJOR || (major == JOINING_MAJOR && minor >= JOINING_MINOR);
     }
 
     private static boolean isOfThisMachine(TcpSocket socket) {
@@ -245,7 +274,7 @@ public final class Transports implements AutoCloseable {
             growSendBuffer(opened.socket, 1);
             counters.transport("splice", "");
             counters.plainReason("");
-            return new SpliceTransport(opened.socket, pipe, releasable, found, counters);
+            return new SpliceTransport(opened.socket, pipe, memory.releasable(), found, counters);
         } catch (LinuxException e) {
             return zerocopy(opened, "instead of splice: " + e.getMessage());
         }
@@ -258,11 +287,10 @@ public final class Transports implements AutoCloseable {
      * @return bytes that may wait there; no limit if the buffer is not this class's to choose
      */
     private long growSendBuffer(TcpSocket socket, int charge) {
-        long all = memory.stream().mapToLong(MemorySegment::byteSize).sum();
-        int waiting = (int) Math.min(MOST_WAITING_BYTES, all / WAITING_PART);
-        if (options.sendBufferBytes() != Options.CHOSEN || waiting < LEAST_WAITING_BYTES) {
+        if (!choosesSendBuffer()) {
             return Long.MAX_VALUE;
         }
+        int waiting = mostWaiting();
         int room = waiting * charge;
         if (socket.sendBuffer() < room && !socket.sendBuffer(room / 2, false)) { // doubled by the kernel
             return Long.MAX_VALUE;
@@ -271,12 +299,21 @@ public final class Transports implements AutoCloseable {
         return waiting;
     }
 
+    private boolean choosesSendBuffer() {
+        return options.sendBufferBytes() == Options.CHOSEN && mostWaiting() >= LEAST_WAITING_BYTES;
+    }
+
+    private int mostWaiting() {
+        long all = memory.all().stream().mapToLong(MemorySegment::byteSize).sum();
+        return (int) Math.min(MOST_WAITING_BYTES, all / WAITING_PART);
+    }
+
     private long threshold(TransportChoice kind, Crossover.Maker byReference) {
         if (options.thresholdBytes() != Options.MEASURED) {
             return options.thresholdBytes();
         }
         return thresholds.computeIfAbsent(kind, absent -> {
-            Crossover.Result result = Crossover.measure(memory, byReference);
+            Crossover.Result result = Crossover.measure(memory.all(), byReference);
             LOG.info("{} from {} bytes on ({}), below that plain sends", kind.word(), result.bytes(), result.how());
             return result.bytes();
         });
@@ -291,7 +328,7 @@ public final class Transports implements AutoCloseable {
     }
 
     private Transport spliceAlways(TcpSocket socket, SendCounters of) throws IOException {
-        return new SpliceTransport(socket, SplicePipe.open(), memory, ALWAYS, of);
+        return new SpliceTransport(socket, SplicePipe.open(), memory.all(), ALWAYS, of);
     }
 
     private Transport uringAlways(TcpSocket socket, SendCounters of) throws IOException {

@@ -170,11 +170,12 @@ final class UringTransport extends ReferringTransport {
             case Constants.EAGAIN, Constants.EBUSY, Constants.ENOMEM -> true;
             default -> result >= 0;
         };
-        if (!mayPass) {
-            throw new IllegalStateException("io_uring_enter: " + LinuxException.describe(-result));
-        }
         if (result < written) {
             takeBack(transfer, written - Math.max(0, result));
+        }
+        if (!mayPass) {
+            failure = -result;
+            rings.refuse("io_uring_enter has failed here: " + LinuxException.describe(failure));
         }
     }
 

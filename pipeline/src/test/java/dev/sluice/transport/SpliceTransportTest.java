@@ -56,8 +56,7 @@ final class SpliceTransportTest {
     private Transports transports(long thresholdBytes, boolean held) {
         return new Transports(
                 new Transports.Options(TransportChoice.SPLICE, thresholdBytes, 0, held, 0),
-                List.of(memory.segment()),
-                List.of(memory.segment()),
+                new Transports.Memory(List.of(memory.segment()), List.of(memory.segment()), true),
                 counters);
     }
 
@@ -206,7 +205,8 @@ final class SpliceTransportTest {
         SharedMemory gone = SharedMemory.anonymous("gone", CHUNK_BYTES);
         MemorySegment segment = gone.segment();
         Transports.Options options = new Transports.Options(TransportChoice.SPLICE, 0, 0, false, 0);
-        try (Transports others = new Transports(options, List.of(segment), List.of(segment), counters);
+        try (Transports others = new Transports(
+                        options, new Transports.Memory(List.of(segment), List.of(segment), true), counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             Transfer transfer = new Transfer();
             transfer.add(segment.address(), 1024);

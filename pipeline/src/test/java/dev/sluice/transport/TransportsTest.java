@@ -41,8 +41,7 @@ final class TransportsTest {
         try (Loopback loopback = Loopback.connect(receiver);
                 Transports transports = new Transports(
                         new Transports.Options(choice, 0, 0, false, 0),
-                        List.of(memory.segment()),
-                        List.of(memory.segment()),
+                        new Transports.Memory(List.of(memory.segment()), List.of(memory.segment()), true),
                         counters);
                 Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
             transport.abort();
@@ -85,7 +84,39 @@ final class TransportsTest {
         "unknown, false"
     })
     void notificationsAreJoinedFromLinux610On(String release, boolean joined) {
-        assertThat(Transports.joinsNotifications(release)).isEqualTo(joined);
+        assertThat(Transports.Best.of(false, KernelRelease.of(release), () -> "", () -> true)
+                        .choice())
+                .isEqualTo(joined ? TransportChoice.URING : TransportChoice.ZEROCOPY);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "true,  6.12, '',                         true,  COPY,     the receiver is on this machine",
+        "false, 6.12, '',                         true,  URING,    'since this kernel can'",
+        "false, 6.9,  '',                         true,  ZEROCOPY, 'since this kernel notifies of each send'",
+        "false, 6.12, 'this kernel has no io_uring', true, ZEROCOPY, 'since there is no uring: this kernel has no io_uring'",
+        "false, 6.12, '',                         false, ZEROCOPY, 'since uring is slower in a send buffer as small'",
+    })
+    void autoTakesTheBestThatThereIs(
+            boolean local, String release, String noRing, boolean room, TransportChoice choice, String reason) {
+        Transports.Best best = Transports.Best.of(local, KernelRelease.of(release), () -> noRing, () -> room);
+        assertThat(best.choice()).isEqualTo(choice);
+        assertThat(best.reason()).startsWith(reason);
+    }
+
+    /** Nothing is pinned before it is refused. */
+    @Test
+    void memoryThatCannotBeReleasedOnceItIsRegisteredIsNot() throws Exception {
+        Transports.Memory memories = new Transports.Memory(List.of(memory.segment()), List.of(), false);
+        try (Loopback loopback = Loopback.connect();
+                Transports transports =
+                        new Transports(Transports.Options.always(TransportChoice.URING), memories, counters);
+                Transport transport = transports.forFrames(transports.open(loopback.socket(), null))) {
+            assertThat(counters.transport()).isEqualTo("zerocopy");
+            assertThat(counters.transportReason())
+                    .startsWith("instead of uring: the driver's buffers have single pages");
+            transport.abort();
+        }
     }
 
     /** No bound on what comes out: it is this machine's. */
@@ -95,8 +126,7 @@ final class TransportsTest {
         List<MemorySegment> memories = List.of(memory.segment());
         try (Transports transports = new Transports(
                 new Transports.Options(choice, Transports.Options.MEASURED, 0, false, 0),
-                memories,
-                List.of(),
+                new Transports.Memory(memories, List.of(), true),
                 counters)) {
             for (int connection = 0; connection < 2; connection++) {
                 try (Loopback loopback = Loopback.connect();

@@ -66,8 +66,7 @@ final class UringTransportTest {
     private Transports transports(int plainAfterCopied) {
         return new Transports(
                 new Transports.Options(TransportChoice.URING, 0, plainAfterCopied, false, 0),
-                List.of(memory.segment()),
-                List.of(memory.segment()),
+                new Transports.Memory(List.of(memory.segment()), List.of(memory.segment()), true),
                 counters);
     }
 
@@ -89,7 +88,8 @@ final class UringTransportTest {
         Transports.Options options =
                 new Transports.Options(TransportChoice.URING, Long.MAX_VALUE, 0, false, Transports.Options.CHOSEN);
         try (SharedMemory large = SharedMemory.anonymous("large", 16 << 20);
-                Transports chosen = new Transports(options, List.of(large.segment()), List.of(), counters);
+                Transports chosen = new Transports(
+                        options, new Transports.Memory(List.of(large.segment()), List.of(), true), counters);
                 Transport transport = chosen.forFrames(chosen.open(loopback.socket(), null))) {
             assumeTrue(loopback.socket().sendBuffer() >= 64 << 20, "needs CAP_NET_ADMIN");
             Transport.Progress progress;
@@ -369,8 +369,7 @@ final class UringTransportTest {
         try (SharedMemory mapped = SharedMemory.file(file, CHUNK_BYTES);
                 Transports others = new Transports(
                         new Transports.Options(TransportChoice.URING, 0, 0, false, 0),
-                        List.of(mapped.segment()),
-                        List.of(),
+                        new Transports.Memory(List.of(mapped.segment()), List.of(), true),
                         counters);
                 Transport transport = others.forFrames(others.open(loopback.socket(), null))) {
             assertThat(counters.transport()).isEqualTo("zerocopy");

@@ -63,7 +63,8 @@ final class ZerocopyTransportTest {
     }
 
     private Transport open(TcpSocket socket, Transports.Options options) {
-        Transports transports = new Transports(options, List.of(memory.segment()), List.of(memory.segment()), counters);
+        Transports transports = new Transports(
+                options, new Transports.Memory(List.of(memory.segment()), List.of(memory.segment()), true), counters);
         return transports.forFrames(transports.open(socket, null));
     }
 
