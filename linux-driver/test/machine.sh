@@ -64,7 +64,7 @@ machine_kernel() {
             apt-get "${apt_options[@]}" update -q >"$build/fetch.log" 2>&1 || true
         # The metapackage of the headers and that of the image can differ while the archive is being updated.
         version=$(apt-cache "${apt_options[@]}" show linux-headers-amd64 2>/dev/null |
-            sed -n "s/^Version: \(${series/./\\.}\..*\)/\1/p" | sort -V | tail -n 1)
+            sed -n "s/^Version: \(${series/./\\.}\..*\)/\1/p" | sort -V | tail -n 1) || true # told below
         kernel=$(apt-cache "${apt_options[@]}" show "linux-headers-amd64=$version" 2>/dev/null |
             sed -n "s/^Depends:.*linux-headers-\(${series/./\\.}\.[^ ,]*-amd64\).*/\1/p" | head -n 1)
         [ -n "$kernel" ] ||
