@@ -41,12 +41,13 @@ machine_install() {
 apt_options=()
 
 machine_backports() {
-    local from lists=$cache_root/backports
+    # Not in the lists' folder: an update removes what it does not know there.
+    local from lists=$cache_root/backports sources=$cache_root/backports.list
     from=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null | sed -n 's/ bookworm$//p' | head -n 1)
     [ -n "$from" ] || die "finds no source of Debian 12 in this system's lists, from which the backports would come"
     mkdir -p "$lists/partial"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from bookworm-backports main" >"$lists/sources.list"
-    apt_options=(-o "Dir::Etc::SourceList=$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from bookworm-backports main" >"$sources"
+    apt_options=(-o "Dir::Etc::SourceList=$sources" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$lists" -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=")
 }
 
@@ -66,7 +67,7 @@ machine_kernel() {
         version=$(apt-cache "${apt_options[@]}" show linux-headers-amd64 2>/dev/null |
             sed -n "s/^Version: \(${series/./\\.}\..*\)/\1/p" | sort -V | tail -n 1) || true # told below
         kernel=$(apt-cache "${apt_options[@]}" show "linux-headers-amd64=$version" 2>/dev/null |
-            sed -n "s/^Depends:.*linux-headers-\(${series/./\\.}\.[^ ,]*-amd64\).*/\1/p" | head -n 1)
+            sed -n "s/^Depends:.*linux-headers-\(${series/./\\.}\.[^ ,]*-amd64\).*/\1/p" | head -n 1) || true
         [ -n "$kernel" ] ||
             die "finds no linux-headers-amd64 $series in the lists of Debian 12 and, for another series than 6.1, of its backports"
         echo "fetching Linux $kernel ($version)"
